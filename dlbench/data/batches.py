@@ -1,0 +1,39 @@
+"""Batches gathered from tensors that already live on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from ..learner import Batch
+
+
+class GatheredBatches:
+    """The batches of one pass over `count` examples, each made by `gather(index)`.
+
+    `generator` (CPU) shuffles; None keeps the order. One permutation is drawn and moved per pass, so no step waits for
+    the host. The last, shorter batch is kept.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        batch_size: int,
+        generator: torch.Generator | None,
+        gather: Callable[[Tensor], Batch],
+        device: str = "cpu",
+    ) -> None:
+        self.count, self.batch_size, self.generator = count, batch_size, generator
+        self.gather, self.device = gather, device
+
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self.generator is None:
+            order = torch.arange(self.count)
+        else:
+            order = torch.randperm(self.count, generator=self.generator)
+        return map(self.gather, order.to(self.device).split(self.batch_size))

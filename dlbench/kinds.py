@@ -1,0 +1,176 @@
+"""Input and output kinds, and the signature they form. No torch: kinds are matched while planning.
+
+A kind is a frozen dataclass. Its class says what an example is (or what is asked of it); its fields are the
+sizes, known once the task is loaded. A plugin may define its own kinds: the core only ever uses the methods of
+`InputKind` and `OutputKind`.
+
+The docstring of an input kind fixes its runtime value: what `Batch.inputs` holds and `forward` receives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Kind:
+    """Base of all kinds."""
+
+    @classmethod
+    def label(cls) -> str:
+        """The name in tables and messages: the class name in snake case."""
+        return "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(cls.__name__))
+
+    def __str__(self) -> str:
+        sizes = [getattr(self, f.name) for f in fields(self)]  # type: ignore[arg-type]
+        shown = ",".join(str(size) for size in sizes if size is not None)
+        return f"{self.label()}[{shown}]" if shown else self.label()
+
+
+class InputKind(Kind):
+    """What one example is."""
+
+
+class OutputKind(Kind):
+    """What is asked of an example; `verbs` are what a task may call on the model."""
+
+    verbs: ClassVar[tuple[str, ...]] = ("predict",)
+
+    def shape(self, inputs: Any) -> tuple[int, ...] | None:
+        """The shape that `predict(inputs)` must return; None where any shape is right."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signature:
+    """Input kind -> output kind, with sizes."""
+
+    input: InputKind
+    output: OutputKind
+
+    def __str__(self) -> str:
+        return f"{self.input} -> {self.output}"
+
+
+# --- runtime values with more than one tensor -------------------------------------------------------------
+
+
+class TokenBatch(NamedTuple):
+    """`ids` (B, T) int64; `lengths` (B,) int64, or None where every sequence fills all T places."""
+
+    ids: Tensor
+    lengths: Tensor | None = None
+
+    @property
+    def batch_size(self) -> int:
+        return self.ids.shape[0]
+
+
+class GraphBatch(NamedTuple):
+    """Several graphs as one: `nodes` (N, F) float, dense or CSR; `edges` (2, E) int64, source then target, each
+    undirected edge in both directions; `edge_features` (E, D) or None; `graph_ids` (N,) int64, ascending."""
+
+    nodes: Tensor
+    edges: Tensor
+    edge_features: Tensor | None
+    graph_ids: Tensor
+    num_graphs: int
+
+    @property
+    def batch_size(self) -> int:
+        return self.num_graphs
+
+
+def batch_size_of(inputs: Any) -> int:
+    """The number of examples in a runtime value."""
+    size = getattr(inputs, "batch_size", None)
+    return int(size if size is not None else inputs.shape[0])
+
+
+# --- what one example is ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image(InputKind):
+    """Runtime value: a float tensor (B, channels, height, width), normalised by the task."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vector(InputKind):
+    """A table's row or a point. Runtime value: a float tensor (B, features)."""
+
+    features: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens(InputKind):
+    """Runtime value: a `TokenBatch`. `length` is the longest sequence, None where there is no limit."""
+
+    vocab: int
+    length: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph(InputKind):
+    """Runtime value: a `GraphBatch` with `node_features` columns and `edge_features` columns (0: None)."""
+
+    node_features: int
+    edge_features: int = 0
+
+
+# --- what is asked of it ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes(OutputKind):
+    """`predict(inputs)` returns logits (B, num_classes); targets are int64 (B,)."""
+
+    num_classes: int
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (batch_size_of(inputs), self.num_classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextToken(OutputKind):
+    """`predict(inputs)` returns logits (B, T, vocab), causal: place t sees ids up to t; targets int64 (B, T)."""
+
+    vocab: int
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (*inputs.ids.shape, self.vocab)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NodeClasses(OutputKind):
+    """`predict(inputs)` returns logits (N, num_classes), one row per node; targets int64 (N,)."""
+
+    num_classes: int
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (inputs.nodes.shape[0], self.num_classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value(OutputKind):
+    """`predict(inputs)` returns one number per example (B,); targets float (B,)."""
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (batch_size_of(inputs),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample(OutputKind):
+    """`sample(count, generator)` returns `count` new examples, as a runtime value of the input kind.
+
+    `generator` is a torch.Generator on the CPU: draw noise with it and move it, so that samples are repeatable.
+    """
+
+    verbs: ClassVar[tuple[str, ...]] = ("sample",)

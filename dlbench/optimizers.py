@@ -1,0 +1,176 @@
+"""`Optimizers`: every optimizer of a learner behind one verb, `minimize`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .choice import Choice
+from .learner import Learner, Regularizer, overrides
+from .recipe import Recipe
+from .schedule import Factor, Progress, Stop
+from .specs import OptimizerSpec, ScheduleSpec
+
+
+class Ingredients(Protocol):
+    """Where optimizers and schedules come from: the catalog."""
+
+    def optimizer(self, name: str) -> OptimizerSpec: ...
+    def schedule(self, name: str) -> ScheduleSpec: ...
+
+
+class Part:
+    """One named group of parameters with its optimizer and schedule."""
+
+    def __init__(self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients) -> None:
+        spec = ingredients.optimizer(recipe.optimizer.name)
+        options = dict(recipe.optimizer.options)
+        if recipe.weight_decay:
+            options["weight_decay"] = recipe.weight_decay
+        self.parameters = parameters
+        self.optimizer: torch.optim.Optimizer = spec.build(parameters, recipe.lr, **options)
+        self.closure = spec.closure
+        self.clip = recipe.clip
+        self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
+        self.factor = _factor(recipe.schedule, ingredients)
+
+    def set_lr(self, factor: float) -> None:
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = base * factor
+
+    def treat_gradients(self, on_gradients: list[Callable[[list[nn.Parameter]], None]]) -> None:
+        """Regularize, then clip."""
+        for act in on_gradients:
+            act(self.parameters)
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.parameters, self.clip)
+
+
+class Optimizers:
+    """The optimizers of a learner's parts. A `train_step` calls `minimize` as often as it needs; everything that a
+    recipe asks for (schedules, penalties, clipping, precision scaling) happens inside."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        recipe: Recipe,
+        ingredients: Ingredients,
+        regularizers: Iterable[Regularizer] = (),
+        *,
+        scale_for: str | None = None,
+    ) -> None:
+        """`scale_for`: the device type whose fp16 gradients are to be scaled; None for no scaling."""
+        regularizers = list(regularizers)
+        self._penalties = overrides(regularizers, "penalty")
+        self._on_gradients = overrides(regularizers, "on_gradients")
+        self._parts: dict[str, Part] = {}
+        groups = _trainable_parts(learner)
+        for name in dict(recipe.parts):
+            if name not in groups:
+                raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(groups) or 'none'}")
+        for name, parameters in groups.items():
+            self._parts[name] = Part(parameters, recipe.part(name), ingredients)
+        self._all = list(self._parts.values())
+        self._scaler = torch.amp.GradScaler(scale_for) if scale_for else None
+        # a learner without parameters (a counting one) still stops when its schedule says so
+        self._stop_only = None if self._all else _factor(recipe.schedule, ingredients)
+        self.scheduled = self._stop_only is not None or any(part.factor is not None for part in self._all)
+
+    def minimize(self, loss: Tensor | Callable[[], Tensor], part: str | None = None) -> Tensor:
+        """One optimizer step on a scalar loss, or on a closure that computes it (needed by optimizers that evaluate
+        it several times). `part`: only that part's parameters get gradients and move. Returns the loss, detached."""
+        parts = self._all if part is None else [self._named(part)]
+        if any(p.closure for p in parts):
+            return self._minimize_closure(loss, parts)
+        for p in parts:
+            p.optimizer.zero_grad()
+        value = loss() if callable(loss) else loss
+        self._backward(value, parts, restricted=part is not None)
+        self._step(parts)
+        return value.detach()
+
+    def advance(self, progress: Progress) -> bool:
+        """Set every learning rate for this step; returns False where a schedule says to stop."""
+        if self._stop_only is not None:
+            return self._stop_only(progress) is not Stop
+        for part in self._all:
+            if part.factor is not None:
+                factor = part.factor(progress)
+                if factor is Stop:
+                    return False
+                part.set_lr(factor)
+        return True
+
+    def state_bytes(self) -> int:
+        """Bytes of all tensors in the optimizers' states."""
+        states = (state for part in self._all for state in part.optimizer.state.values())
+        return sum(v.numel() * v.element_size() for s in states for v in s.values() if isinstance(v, Tensor))
+
+    def _named(self, part: str) -> Part:
+        if part not in self._parts:
+            raise KeyError(f"there is no part {part!r} to minimize; parts: {', '.join(self._parts)}")
+        return self._parts[part]
+
+    def _backward(self, value: Tensor, parts: list[Part], restricted: bool) -> None:
+        total: Tensor = value
+        for penalty in self._penalties:
+            for p in parts:
+                total = total + penalty(p.parameters)
+        if self._scaler is not None:
+            total = self._scaler.scale(total)
+        if restricted and len(self._all) > 1:
+            total.backward(inputs=[q for p in parts for q in p.parameters])
+        else:
+            total.backward()
+
+    def _step(self, parts: list[Part]) -> None:
+        for p in parts:
+            if self._scaler is None:
+                p.treat_gradients(self._on_gradients)
+                p.optimizer.step()
+            else:
+                self._scaler.unscale_(p.optimizer)
+                p.treat_gradients(self._on_gradients)
+                self._scaler.step(p.optimizer)
+        if self._scaler is not None:
+            self._scaler.update()
+
+    def _minimize_closure(self, loss: Tensor | Callable[[], Tensor], parts: list[Part]) -> Tensor:
+        if len(parts) != 1:
+            raise ValueError("an optimizer with a closure minimizes one part at a time: name the part")
+        if not callable(loss):
+            raise TypeError("this optimizer evaluates its loss several times: give minimize a closure, not a tensor")
+        part = parts[0]
+        values: list[Tensor] = []
+
+        def evaluate() -> Tensor:
+            part.optimizer.zero_grad()
+            value = loss()
+            with torch.enable_grad():
+                self._backward(value, parts, restricted=len(self._all) > 1)
+            part.treat_gradients(self._on_gradients)
+            values.append(value.detach())
+            return value.detach()
+
+        part.optimizer.step(evaluate)
+        return values[0]
+
+
+def _trainable_parts(learner: Learner) -> dict[str, list[nn.Parameter]]:
+    groups = {name: [p for p in params if p.requires_grad] for name, params in learner.parts().items()}
+    groups = {name: params for name, params in groups.items() if params}
+    held = {id(p) for params in groups.values() for p in params}
+    missing = [name for name, p in learner.named_parameters() if p.requires_grad and id(p) not in held]
+    if missing:
+        raise ValueError(f"parts() leaves out the parameter {missing[0]!r}")
+    return groups
+
+
+def _factor(schedule: Choice, ingredients: Ingredients) -> Factor | None:
+    """The schedule's function; None for a constant one, so that the step pays nothing for it."""
+    if schedule == Choice("constant"):
+        return None
+    return ingredients.schedule(schedule.name).build(**dict(schedule.options))

@@ -1,0 +1,171 @@
+"""Recipe: how a model is trained. It is resolved from layers of flat settings, strongest last, and remembers who
+set what.
+
+A layer is a mapping from the keys of `--set` to values: `{"optimizer": "sgd[momentum=0.9]", "lr": 0.1,
+"budget.epochs": 200, "discriminator.lr": 2e-4}`. A key `PART.KEY` holds for one part of the learner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from .choice import Choice, parse_value, split_outside_brackets
+from .errors import UsageError, unknown
+
+Settings = Mapping[str, Any]
+BUDGETS = ("epochs", "steps", "seconds")
+PART_KEYS = ("optimizer", "lr", "weight_decay", "schedule", "clip")
+MODEL_KEYS = (*PART_KEYS, "regularizers")  # budget, batch size and selection are never the model's
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides how training goes. Budget: exactly one of epochs, steps, seconds (of the training
+    clock). `evaluate_every` counts epochs for an epoch budget and steps for the others; None means every epoch, or a
+    tenth of the budget. `select`: judge the `best` state by the task's metric on validation, or the `last`.
+    `patience`: stop after so many evaluations without a better one. `clip`: largest gradient norm."""
+
+    optimizer: Choice = Choice("adam")
+    lr: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Choice = Choice("constant")
+    clip: float | None = None
+    batch_size: int = 128
+    budget: tuple[str, float] = ("epochs", 10)
+    regularizers: tuple[Choice, ...] = ()
+    select: str = "best"
+    patience: int | None = None
+    evaluate_every: int | None = None
+    parts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
+
+    def part(self, name: str) -> Recipe:
+        """The recipe of one part: this one with the part's own settings on top."""
+        return replace(self, **dict(dict(self.parts).get(name, ())), parts=())
+
+    def as_settings(self) -> dict[str, Any]:
+        """The flat form, JSON-ready; `resolve([("x", r.as_settings())])` gives the recipe back."""
+        flat: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name == "budget":
+                flat[f"budget.{value[0]}"] = value[1]
+            elif f.name == "parts":
+                flat |= {f"{part}.{key}": _plain(v) for part, items in value for key, v in items}
+            else:
+                flat[f.name] = _plain(value)
+        return flat
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A recipe and, for each key of its flat form, the layer that set it."""
+
+    recipe: Recipe
+    layers: Mapping[str, str] = field(default_factory=dict)
+
+
+def resolve(layers: Iterable[tuple[str, Settings]]) -> Resolved:
+    """Merge layers (weakest first) over the core's defaults; raises UsageError on an unknown key or a bad value."""
+    recipe = Recipe()
+    origin = dict.fromkeys(recipe.as_settings(), "core default")
+    for name, settings in layers:
+        for key, value in settings.items():
+            recipe = _set(recipe, key, value)
+            if key.startswith("budget."):
+                origin = {k: v for k, v in origin.items() if not k.startswith("budget.")}
+            origin[key] = name
+    return Resolved(recipe, origin)
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """Read the `KEY=VALUE` texts of `--set`."""
+    settings = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"can't read --set {text!r}: write KEY=VALUE")
+        settings[key.strip()] = value.strip()
+    resolve([("command line", settings)])
+    return settings
+
+
+def _set(recipe: Recipe, key: str, value: Any) -> Recipe:
+    head, dot, tail = key.partition(".")
+    if head == "budget" and dot:
+        if tail not in BUDGETS:
+            raise unknown("budget", tail, BUDGETS)
+        return replace(recipe, budget=(tail, _positive(key, value)))
+    if dot:
+        if tail not in PART_KEYS:
+            raise unknown(f"recipe key for the part {head!r}", tail, PART_KEYS)
+        parts = {name: dict(items) for name, items in recipe.parts}
+        parts.setdefault(head, {})[tail] = READERS[tail](key, value)
+        return replace(recipe, parts=tuple((p, tuple(sorted(s.items()))) for p, s in sorted(parts.items())))
+    if key not in READERS:
+        raise unknown("recipe key", key, [*READERS, *(f"budget.{b}" for b in BUDGETS)])
+    return replace(recipe, **{key: READERS[key](key, value)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Choice):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _number(key: str, value: Any) -> float:
+    value = parse_value(value) if isinstance(value, str) else value
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise UsageError(f"recipe key {key!r} needs a number of at least 0, not {value!r}")
+    return float(value)
+
+
+def _positive(key: str, value: Any) -> float:
+    number = _number(key, value)
+    if number == 0:
+        raise UsageError(f"recipe key {key!r} needs a number above 0")
+    return number
+
+
+def _count(key: str, value: Any) -> int:
+    number = _positive(key, value)
+    if number != int(number):
+        raise UsageError(f"recipe key {key!r} needs a whole number, not {value!r}")
+    return int(number)
+
+
+def _optional(read: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda key, value: None if value is None or str(value).lower() == "none" else read(key, value)
+
+
+def _choice(_key: str, value: Any) -> Choice:
+    return Choice.parse(value)
+
+
+def _choices(_key: str, value: Any) -> tuple[Choice, ...]:
+    if isinstance(value, str):
+        value = [] if value.lower() == "none" else split_outside_brackets(value)
+    return tuple(Choice.parse(item) for item in value)
+
+
+def _select(key: str, value: Any) -> str:
+    if value not in ("best", "last"):
+        raise UsageError(f"recipe key {key!r} is 'best' or 'last', not {value!r}")
+    return str(value)
+
+
+READERS: dict[str, Callable[[str, Any], Any]] = {
+    "optimizer": _choice,
+    "lr": _positive,
+    "weight_decay": _number,
+    "schedule": _choice,
+    "clip": _optional(_positive),
+    "batch_size": _count,
+    "regularizers": _choices,
+    "select": _select,
+    "patience": _optional(_count),
+    "evaluate_every": _optional(_count),
+}
