@@ -1,4 +1,4 @@
-"""What plugins yield: frozen, keyword-only descriptions with a `name`. Torch is imported only inside their callables."""
+"""What plugins yield: frozen, keyword-only descriptions with a `name`. Torch is imported only in their callables."""
 
 from __future__ import annotations
 
