@@ -1,4 +1,4 @@
-"""`name[key=value,...]`: how a model, a task, an optimizer or a schedule is chosen with options, in text and in code."""
+"""`name[key=value,...]`: how a model, a task, an optimizer or a schedule is chosen, in text and in code."""
 
 from __future__ import annotations
 

@@ -36,4 +36,4 @@ class GatheredBatches:
             order = torch.arange(self.count)
         else:
             order = torch.randperm(self.count, generator=self.generator)
-        return map(self.gather, order.to(self.device).split(self.batch_size))
+        return map(self.gather, torch.split(order.to(self.device), self.batch_size))

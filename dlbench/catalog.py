@@ -1,0 +1,265 @@
+"""The catalog: discovers plugins, asks each for its specs, and turns names into specs. No torch.
+
+Each implementation of a hook is called by itself: a plugin that can't be imported, raises, or claims a name twice is a
+problem with one line of text, never the end of a run.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from . import hookspecs
+from .choice import Choice, check_options
+from .errors import UsageError, unknown
+from .schedule import Factor, Progress
+from .specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+
+KINDS_OF_SPEC: dict[str, type] = {
+    "models": ModelSpec,
+    "tasks": TaskSpec,
+    "optimizers": OptimizerSpec,
+    "schedules": ScheduleSpec,
+    "regularizers": RegularizerSpec,
+    "suites": Suite,
+}
+
+
+def _constant() -> Factor:
+    def factor(progress: Progress) -> float:
+        return 1.0
+
+    return factor
+
+
+CONSTANT = ScheduleSpec(name="constant", build=_constant)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a plugin comes from: an entry point's name and module, or what `-p` named."""
+
+    name: str
+    target: str
+
+    @property
+    def version(self) -> str:
+        """The version of the distribution that provides it; empty for a single file."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        owners = [
+            p.dist for p in entry_points(group="dlbench") if p.dist and (p.name, p.value) == (self.name, self.target)
+        ]
+        try:
+            return owners[0].version if owners else version(self.target.partition(".")[0])
+        except PackageNotFoundError:
+            return ""
+
+
+@dataclass
+class Catalog:
+    """All specs by kind and name, who provides each, and the problems met on the way."""
+
+    sources: list[Source] = field(default_factory=list)
+    specs: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in KINDS_OF_SPEC})
+    providers: dict[tuple[str, str], Source] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    plugins: pluggy.PluginManager = field(default_factory=lambda: _manager())
+
+    def model(self, name: str) -> ModelSpec:
+        """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. Raises UsageError."""
+        models: dict[str, ModelSpec] = self.specs["models"]
+        if name in models and not name.endswith(":*"):
+            return models[name]
+        family, colon, member = name.partition(":")
+        if colon and member and f"{family}:*" in models:
+            return replace(models[f"{family}:*"], name=name, member=member)
+        raise unknown("model", name, models)
+
+    def task(self, name: str) -> TaskSpec:
+        return self._get("tasks", name)  # type: ignore[no-any-return]
+
+    def optimizer(self, name: str) -> OptimizerSpec:
+        return self._get("optimizers", name)  # type: ignore[no-any-return]
+
+    def schedule(self, name: str) -> ScheduleSpec:
+        return self._get("schedules", name)  # type: ignore[no-any-return]
+
+    def regularizer(self, name: str) -> RegularizerSpec:
+        return self._get("regularizers", name)  # type: ignore[no-any-return]
+
+    def suite(self, name: str) -> Suite:
+        return self._get("suites", name)  # type: ignore[no-any-return]
+
+    def provider(self, kind: str, name: str) -> Source:
+        """Who provides a spec."""
+        family = f"{name.partition(':')[0]}:*"
+        return self.providers.get((kind, name)) or self.providers[kind, family]
+
+    def expand(self, kind: str, text: str) -> list[Choice]:
+        """The choices that a text with an optional glob names, in the catalog's order; open families stay out."""
+        choice = Choice.parse(text)
+        if not any(mark in choice.name for mark in "*?"):
+            return [choice]
+        names = [n for n in self.specs[kind] if fnmatch.fnmatchcase(n, choice.name) and not n.endswith(":*")]
+        if not names:
+            raise unknown(kind.removesuffix("s"), choice.name, self.specs[kind])
+        return [Choice(name, choice.options) for name in names]
+
+    def checked(self, kind: str, choice: Choice) -> Choice:
+        """The choice, once its name and its options are known to be right; raises UsageError."""
+        spec = self.model(choice.name) if kind == "models" else self._get(kind, choice.name)
+        check_options(choice.name, spec.load if kind == "tasks" else spec.build, choice.options)
+        return choice
+
+    def announce(self, record: Any) -> None:
+        """Tell every observer of a finished record; one that raises costs a warning."""
+        for impl in self.plugins.hook.dlbench_cell_finished.get_hookimpls():
+            try:
+                impl.function(record)
+            except Exception as error:
+                self._problem(impl.plugin_name, f"dlbench_cell_finished raised {_line(error)}")
+
+    def _get(self, kind: str, name: str) -> Any:
+        if name not in self.specs[kind]:
+            raise unknown(kind.removesuffix("s"), name, self.specs[kind])
+        return self.specs[kind][name]
+
+    def _problem(self, plugin: str, text: str) -> None:
+        self.problems[plugin] = f"{self.problems[plugin]}; {text}" if plugin in self.problems else text
+
+    def _add(self, source: Source) -> None:
+        try:
+            module = import_source(source.target)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self._problem(source.name, f"can't be imported: {_line(error)}")
+            return
+        self.sources.append(source)
+        if not self.plugins.is_registered(module):
+            self.plugins.register(module, name=source.name)
+
+    def _collect(self) -> None:
+        by_name = {source.name: source for source in self.sources}
+        for kind, spec_type in KINDS_OF_SPEC.items():
+            for impl in getattr(self.plugins.hook, f"dlbench_{kind}").get_hookimpls():
+                source = by_name[impl.plugin_name]
+                try:
+                    specs = list(impl.function())
+                except Exception as error:
+                    self._problem(source.name, f"dlbench_{kind} raised {_line(error)}")
+                    continue
+                for spec in specs:
+                    self._place(kind, spec_type, spec, source)
+        for (kind, name), text in self._clashes.items():
+            self.specs[kind].pop(name, None)
+            for plugin in text[1]:
+                self._problem(plugin, text[0])
+
+    def _place(self, kind: str, spec_type: type, spec: Any, source: Source) -> None:
+        if not isinstance(spec, spec_type):
+            self._problem(source.name, f"dlbench_{kind} yields {type(spec).__name__}, not {spec_type.__name__}")
+            return
+        key = (kind, spec.name)
+        if key in self.providers:
+            first = self.providers[key]
+            what = f"{kind.removesuffix('s')} {spec.name!r}"
+            text = f"the {what} is claimed by {first.name} and by {source.name}, so nobody can use it"
+            self._clashes[key] = (text, [*dict.fromkeys([first.name, source.name])])
+            return
+        self.providers[key] = source
+        self.specs[kind][spec.name] = spec
+
+    _clashes: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
+
+
+def discover(extra: Iterable[str] = ()) -> Catalog:
+    """The catalog of all installed plugins and of what `-p` names (a module, or a .py file)."""
+    installed = [Source(point.name, point.value) for point in entry_points(group="dlbench")]
+    return load_sources([*installed, *(Source(_plugin_name(text), text) for text in extra)])
+
+
+def load_sources(sources: Iterable[Source]) -> Catalog:
+    """A catalog of just these plugins."""
+    catalog = Catalog()
+    catalog.specs["schedules"]["constant"] = CONSTANT
+    catalog.providers["schedules", "constant"] = Source("dlbench", "dlbench.catalog")
+    for source in sorted(dict.fromkeys(sources), key=lambda s: s.name):
+        catalog._add(source)
+    catalog._collect()
+    return catalog
+
+
+def import_source(target: str) -> ModuleType:
+    """Import a plugin by module name or by the path of its file."""
+    if not target.endswith(".py"):
+        return importlib.import_module(target)
+    path = Path(target).resolve()
+    name = f"dlbench_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise ImportError(f"there is no file {target}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def check_extra(catalog: Catalog, extra: Iterable[str]) -> None:
+    """Raise UsageError if a plugin that the user named with -p couldn't be loaded."""
+    for text in extra:
+        name = _plugin_name(text)
+        if name in catalog.problems and name not in {source.name for source in catalog.sources}:
+            raise UsageError(f"-p {text}: {catalog.problems[name]}")
+
+
+def _plugin_name(text: str) -> str:
+    return Path(text).stem if text.endswith(".py") else text
+
+
+class _Manager(pluggy.PluginManager):
+    """Finds hooks by the prefix `dlbench_`, as pytest finds `pytest_`."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is not None or not name.startswith("dlbench_"):
+            return options
+        function: Callable[..., Any] | None = getattr(plugin, name, None)
+        if not callable(function) or not hasattr(hookspecs, name):
+            return None
+        return {"hookwrapper": False, "wrapper": False, "optionalhook": False, "tryfirst": False,
+                "trylast": False, "specname": None}  # fmt: skip
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = _Manager("dlbench")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _line(error: BaseException) -> str:
+    """One line: the error, and the place in the plugin that raised it."""
+    import traceback
+
+    text = " ".join(str(error).split())[:200]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text}{place}"

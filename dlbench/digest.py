@@ -1,0 +1,132 @@
+"""A digest of the sources that define a model or a task, so that an edited model never shows old numbers.
+
+Sources are read as files, never imported. From the function that builds, the digest follows what the function uses of
+its own module (its text, and the top-level names that it mentions) and every module of its own package that it
+imports, whole and transitively.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+
+def source_digest(function: Callable[..., Any]) -> str:
+    """The digest of a builder or loader: 16 hex digits. A partial's bound arguments count too."""
+    bound: dict[str, Any] = {}
+    while isinstance(function, partial):
+        bound = {**dict(enumerate(function.args)), **function.keywords, **bound}  # type: ignore[dict-item]
+        function = function.func
+    name = getattr(function, "__qualname__", type(function).__qualname__).partition(".")[0]
+    module = sys.modules.get(function.__module__)
+    file = inspect.getsourcefile(module) if module is not None else None
+    if module is None or file is None:
+        return hashlib.sha256(repr((function.__module__, name, bound)).encode()).hexdigest()[:16]
+    package = _package_root(Path(file), getattr(module, "__package__", "") or "")
+    texts = _function_texts(Path(file), name, package)
+    return hashlib.sha256("\0".join([*texts, repr(sorted(bound.items(), key=str))]).encode()).hexdigest()[:16]
+
+
+def _package_root(file: Path, package: str) -> Path:
+    """The folder of the top-level package that holds this file; its own folder for a single file."""
+    depth = package.count(".")
+    folder = file.parent
+    for _ in range(depth):
+        folder = folder.parent
+    return folder
+
+
+def _function_texts(file: Path, name: str, root: Path) -> list[str]:
+    """The text of a top-level name with what it mentions, then each module it imports, in a fixed order."""
+    source, tree = _parse(file)
+    top = _top_level(tree)
+    if name not in top:
+        return [source, *_module_texts(_imports(tree, file, root), root)]
+    wanted, texts, modules = [name], {}, set()
+    while wanted:
+        current = wanted.pop()
+        if current in texts or current not in top:
+            continue
+        node = top[current]
+        texts[current] = ast.get_source_segment(source, node) or ""
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            modules |= set(_imports(node, file, root))
+            continue
+        modules |= set(_imports(node, file, root))
+        wanted += sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)})
+    return [*(texts[key] for key in sorted(texts)), *_module_texts(modules, root)]
+
+
+def _module_texts(files: Any, root: Path) -> list[str]:
+    """The texts of modules and of all that they import from the same package."""
+    seen: dict[Path, str] = {}
+    queue = sorted(files)
+    while queue:
+        file = queue.pop()
+        if file in seen:
+            continue
+        seen[file], tree = _parse(file)
+        queue += _imports(tree, file, root)
+    return [seen[file] for file in sorted(seen)]
+
+
+def _top_level(tree: ast.Module) -> dict[str, ast.stmt]:
+    names: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names[node.name] = node
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).partition(".")[0]: node for alias in node.names}
+        else:
+            for child in ast.walk(node):
+                if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+                    names[child.id] = node
+    return names
+
+
+def _imports(node: ast.AST, file: Path, root: Path) -> Iterator[Path]:
+    """The files of the same package that the imports under a node name."""
+    for child in ast.walk(node):
+        if isinstance(child, ast.ImportFrom):
+            base = file.parent
+            for _ in range(child.level - 1):
+                base = base.parent
+            dotted = child.module.split(".") if child.module else []
+            if child.level == 0:
+                if not dotted or dotted[0] != root.name:
+                    continue
+                base, dotted = root, dotted[1:]
+            yield from _existing(base, dotted, [alias.name for alias in child.names], root)
+        elif isinstance(child, ast.Import):
+            for alias in child.names:
+                dotted = alias.name.split(".")
+                if dotted[0] == root.name:
+                    yield from _existing(root, dotted[1:], [], root)
+
+
+def _existing(base: Path, dotted: list[str], names: list[str], root: Path) -> Iterator[Path]:
+    place = base.joinpath(*dotted)
+    candidates = [place.with_suffix(".py") if dotted else place / "__init__.py"]
+    candidates += [place / "__init__.py"] if dotted else []
+    candidates += [place / f"{name}.py" for name in names]
+    found = [path for path in candidates if path.is_file()]
+    submodules = [path for path in found if path.name != "__init__.py"]
+    # `from . import x` names the module x, not the whole package's front door
+    yield from submodules or [path for path in found if path != root / "__init__.py"]
+
+
+@cache
+def _parsed(file: Path, stamp: tuple[int, int]) -> tuple[str, ast.Module]:
+    source = file.read_text(encoding="utf-8")
+    return source, ast.parse(source)
+
+
+def _parse(file: Path) -> tuple[str, ast.Module]:
+    stat = file.stat()
+    return _parsed(file, (stat.st_mtime_ns, stat.st_size))

@@ -1,0 +1,80 @@
+"""Judging: what a task may call on a learner, and the checks on what comes back."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .errors import Diverged
+from .execution import Execution
+from .kinds import Signature
+from .learner import Batch, Carry, Learner, Task, map_tensors
+
+
+class WrongShape(ValueError):
+    """A verb returned another shape than the output kind asks for."""
+
+
+class Evaluator:
+    """The verbs of the output kind and nothing else; one lives for one pass over a split."""
+
+    def __init__(self, learner: Learner, signature: Signature, execution: Execution) -> None:
+        self._learner, self._signature, self._execution = learner, signature, execution
+        self._carry = Carry()
+
+    def predict(self, batch: Batch) -> Any:
+        """The outputs for a batch, in float32, of the shape that the output kind asks for."""
+        with self._execution.autocast():
+            outputs = self._carry(self._verb("predict"), batch)
+        outputs = map_tensors(outputs, _as_float32)
+        self.check_shape(outputs, batch)
+        return outputs
+
+    def sample(self, count: int, generator: torch.Generator) -> Any:
+        """`count` new examples, in float32."""
+        with self._execution.autocast():
+            samples = self._verb("sample")(count, generator)
+        return map_tensors(samples, _as_float32)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._verb(name)
+
+    def check_shape(self, outputs: Any, batch: Batch) -> None:
+        """Raise WrongShape unless the outputs have the shape that the output kind asks for."""
+        expected = self._signature.output.shape(batch.inputs)
+        if expected is None:
+            return
+        got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+        if got != expected:
+            raise WrongShape(f"predict returned {got}, but {self._signature.output} needs {expected} for this batch")
+
+    def _verb(self, name: str) -> Any:
+        if name not in self._signature.output.verbs:
+            verbs = ", ".join(self._signature.output.verbs)
+            raise AttributeError(f"a task on {self._signature.output} may call {verbs}, not {name}")
+        verb = getattr(self._learner, name, None)
+        if not callable(verb):
+            raise TypeError(f"the model has no {name}(), which {self._signature.output} asks for")
+        return verb
+
+
+def judge(learner: Learner, task: Task, split: str, execution: Execution) -> dict[str, float]:
+    """A task's metrics of a learner over a split, in evaluation mode; raises Diverged where one isn't finite."""
+    was_training = learner.training
+    learner.eval()
+    try:
+        with torch.no_grad():
+            metrics = task.judge(Evaluator(learner, task.signature, execution), split)
+    finally:
+        learner.train(was_training)
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise Diverged(f"{name} on {split} is {value}")
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

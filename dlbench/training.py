@@ -1,0 +1,227 @@
+"""The training loop: steps under a budget, evaluations between them, the choice of the state to judge."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from .errors import Diverged
+from .execution import Execution
+from .judging import judge
+from .learner import Batch, Learner, Regularizer, Task, overrides
+from .optimizers import Optimizers
+from .recipe import Recipe
+from .schedule import Progress
+from .specs import Metric
+
+
+class Stepper:
+    """One training step, as every loop and every profile takes it."""
+
+    def __init__(
+        self, learner: Learner, optimizers: Optimizers, regularizers: list[Regularizer],
+        execution: Execution, generator: torch.Generator,
+    ) -> None:  # fmt: skip
+        self.learner, self.optimizers, self.generator = learner, optimizers, generator
+        self._autocast = execution.autocast
+        self._on_batch = overrides(regularizers, "on_batch")
+        self._after_step = overrides(regularizers, "after_step")
+
+    def __call__(self, batch: Batch) -> Tensor:
+        for act in self._on_batch:
+            batch = act(batch, self.generator)
+        with self._autocast():
+            loss = self.learner.train_step(batch, self.optimizers)
+        for act in self._after_step:
+            act(self.learner)
+        return loss
+
+
+@dataclass
+class Outcome:
+    """What training left behind."""
+
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    steps: int = 0
+    epochs: float = 0.0
+    examples: int = 0
+    selected_step: int = 0
+    phases: dict[str, float] = field(default_factory=lambda: {"first_step_s": 0.0, "train_s": 0.0, "eval_s": 0.0})
+
+
+@dataclass(kw_only=True)
+class Trainer:
+    """Trains a learner on a task by a recipe. `report(point)` is called after each evaluation with the curve's new
+    point and the share of the budget that is spent."""
+
+    learner: Learner
+    task: Task
+    recipe: Recipe
+    metric: Metric
+    optimizers: Optimizers
+    regularizers: list[Regularizer]
+    execution: Execution
+    order: torch.Generator
+    draws: torch.Generator
+    report: Callable[[dict[str, Any], float], None] = lambda point, share: None
+
+    def fit(self) -> Outcome:
+        """Train until the budget, the schedule or the patience ends it, and leave the learner to judge in the state
+        that the recipe selects. The clock counts training steps after the first one, synchronised at both ends."""
+        self.outcome, self.progress = Outcome(), Progress()
+        self._losses = torch.zeros((), device=self.execution.device)
+        self._counted, self._flops_per_unit = 0, None
+        self._best: tuple[float, dict[str, Any]] | None = None
+        self._since_best = 0
+        step = Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws)
+        self.learner.train()
+        batches = self._batches()
+        running = self._first(step, next(batches))
+        while running:
+            running = self._segment(step, batches)
+        if self.recipe.select == "best" and self._best is not None:
+            self.judged.load_state_dict(self._best[1])
+        else:
+            self.outcome.selected_step = self.outcome.steps
+        return self.outcome
+
+    @property
+    def judged(self) -> Learner:
+        """The learner to judge: the trained one, or an average of it."""
+        learner = self.learner
+        for regularizer in self.regularizers:
+            learner = regularizer.eval_learner(learner)
+        return learner
+
+    def _batches(self) -> Iterator[Batch]:
+        """Training batches without end, pass after pass."""
+        while True:
+            batches = self.task.batches("train", self.recipe.batch_size, self.order)
+            self._per_epoch = len(batches)
+            yield from batches
+
+    def _first(self, step: Stepper, batch: Batch) -> bool:
+        """The first step: untimed, because it initialises and compiles, and counted in FLOPs."""
+        start = time.perf_counter()
+        if self.optimizers.scheduled and not self.optimizers.advance(self.progress):
+            return False
+        if self.execution.runtime.compile:
+            loss = step(batch)
+        else:
+            with FlopCounterMode(display=False) as counter:
+                loss = step(batch)
+            if batch.size and (flops := counter.get_total_flops()):
+                self._flops_per_unit = flops / batch.size
+        self._losses += loss
+        self.execution.sync()
+        self._advance(1, batch.size)
+        self.outcome.phases["first_step_s"] = time.perf_counter() - start
+        return self._evaluate() if self.outcome.steps >= self._next_stop() else True
+
+    def _segment(self, step: Stepper, batches: Iterator[Batch]) -> bool:
+        """Steps up to the next evaluation, on the clock; then the evaluation. Returns whether to go on."""
+        stop, seconds = self._next_stop(), self._seconds_left()
+        steps, examples, scheduled, losses = self.outcome.steps, 0, self.optimizers.scheduled, self._losses
+        stopped, first = False, steps
+        start = time.perf_counter()
+        for batch in batches:
+            if scheduled:
+                self._place_progress(steps, start)
+                if not self.optimizers.advance(self.progress):
+                    stopped = True
+                    break
+            losses += step(batch)
+            steps += 1
+            examples += batch.size
+            if steps >= stop or (seconds is not None and time.perf_counter() - start >= seconds):
+                break
+        self.execution.sync()
+        self.outcome.phases["train_s"] += time.perf_counter() - start
+        self._advance(steps - first, examples)
+        if stopped and steps == first and self.outcome.curve:
+            return False
+        return self._evaluate() and not stopped
+
+    def _advance(self, steps: int, examples: int) -> None:
+        self.outcome.steps += steps
+        self.outcome.examples += examples
+        self.outcome.epochs = self.outcome.steps / self._per_epoch
+        self._counted += steps
+
+    def _place_progress(self, steps: int, start: float) -> None:
+        progress = self.progress
+        progress.step, progress.epoch = steps, steps / self._per_epoch
+        kind, amount = self.recipe.budget
+        if kind == "seconds":
+            spent = self.outcome.phases["train_s"] + time.perf_counter() - start
+        else:
+            spent = steps if kind == "steps" else progress.epoch
+        progress.share = min(1.0, spent / amount)
+
+    def _share(self) -> float:
+        kind, amount = self.recipe.budget
+        spent = {
+            "epochs": self.outcome.epochs,
+            "steps": self.outcome.steps,
+            "seconds": self.outcome.phases["train_s"],
+        }[kind]
+        return min(1.0, spent / amount)
+
+    def _last_step(self) -> float:
+        kind, amount = self.recipe.budget
+        return {"epochs": round(amount * self._per_epoch), "steps": int(amount), "seconds": math.inf}[kind]
+
+    def _next_stop(self) -> float:
+        """The step at which the next evaluation is due."""
+        kind, amount = self.recipe.budget
+        every = self.recipe.evaluate_every
+        if kind == "epochs":
+            interval = (every or 1) * self._per_epoch
+        else:
+            interval = every or (max(1, int(amount) // 10) if kind == "steps" else self._per_epoch)
+        done = self.outcome.steps
+        return max(1, min((done // interval + 1) * interval, self._last_step()))
+
+    def _seconds_left(self) -> float | None:
+        kind, amount = self.recipe.budget
+        return amount - self.outcome.phases["train_s"] if kind == "seconds" else None
+
+    def _evaluate(self) -> bool:
+        """Judge on validation, keep the best state, say whether to go on. Raises Diverged."""
+        start = time.perf_counter()
+        loss = self._losses.item() / max(1, self._counted)
+        if not math.isfinite(loss):
+            raise Diverged(f"the training loss became {loss} by step {self.outcome.steps}")
+        self._losses.zero_()
+        self._counted = 0
+        judged = self.judged
+        val = judge(judged, self.task, "val", self.execution)
+        self._keep(val[self.metric.name], judged)
+        self.outcome.phases["eval_s"] += time.perf_counter() - start
+        flops = None if self._flops_per_unit is None else self._flops_per_unit * self.outcome.examples
+        point = {
+            "step": self.outcome.steps, "epoch": round(self.outcome.epochs, 4), "examples": self.outcome.examples,
+            "seconds": self.outcome.phases["train_s"], "flops": flops, "loss": loss, "val": val,
+        }  # fmt: skip
+        self.outcome.curve.append(point)
+        self.report(point, self._share())
+        patience = self.recipe.patience
+        return self._share() < 1.0 and (patience is None or self._since_best < patience)
+
+    def _keep(self, value: float, judged: Learner) -> None:
+        score = value if self.metric.higher_is_better else -value
+        self.progress.history = (*self.progress.history, score)
+        if self._best is None or score > self._best[0]:
+            state = {k: v.detach().clone() if isinstance(v, Tensor) else v for k, v in judged.state_dict().items()}
+            self._best = (score, state if self.recipe.select == "best" else {})
+            self.outcome.selected_step = self.outcome.steps
+            self._since_best = 0
+        else:
+            self._since_best += 1
