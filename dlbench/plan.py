@@ -148,7 +148,7 @@ def _pair(
     seeds: tuple[int, ...], result: Plan,
 ) -> Iterator[Job]:  # fmt: skip
     model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
-    resolved = _recipe(model_spec, task_spec, block, request.settings)
+    resolved = recipe_of(model_spec, task_spec, block, request.settings)
     reason = why_skip(catalog, model_spec, task_spec, resolved.recipe, request.runtime)
     if reason is not None:
         result.skips.append(Skip(suite.name, str(model), str(task), reason))
@@ -172,7 +172,7 @@ def _pair(
         yield named(replace(base, protocol=suite.profile))
 
 
-def _recipe(model: ModelSpec, task: TaskSpec, block: Block, settings: Settings) -> Resolved:
+def recipe_of(model: ModelSpec, task: TaskSpec, block: Block, settings: Settings) -> Resolved:
     """Command line over suite block over model over task over the core's defaults."""
     own: dict[str, Any] = {}
     for key, part in model.recipes.items():
@@ -231,16 +231,14 @@ def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[
     if files is None:
         return {"state": "embedded", "digest": "", "why": None}
     found = data_state(files, request.data_root, request.cache)
-    if found.state == "missing":
+    if found.status == "missing":
         result.missing[files.name] = files
-        why = f"{found.missing[0]} is missing from the data root: run `dlbench data fetch {files.name}`"
+        why = f"{found.paths('missing')[0]} is missing from the data root: run `dlbench data fetch {files.name}`"
         return {"state": "missing", "digest": "missing", "why": why}
-    if found.state == "unverified" and not request.unverified:
-        why = (
-            f"{found.differing[0]} doesn't have the published sha256: give --unverified-data to run on it all the same"
-        )
+    if found.status == "unverified" and not request.unverified:
+        why = f"{found.paths('differs')[0]} doesn't have the published sha256: give --unverified-data to run on it"
         return {"state": "unverified", "digest": "refused", "why": why}
-    return {"state": found.state, "digest": data_digest(files, request.data_root, request.cache), "why": None}
+    return {"state": found.status, "digest": data_digest(files, request.data_root, request.cache), "why": None}
 
 
 def _head(catalog: Catalog, model: Choice, task: Choice, recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:

@@ -77,9 +77,7 @@ def _download(url: str, temporary: Path, sha256: str, progress: bool) -> str | N
     try:
         download(url, str(temporary), None)
     except requests.HTTPError as error:
-        return (
-            f"answered {error.response.status_code} {error.response.reason}" if error.response is not None else "failed"
-        )
+        return f"answered with status {getattr(error.response, 'status_code', 'unknown')}"
     except requests.Timeout:
         return "did not answer in time"
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):

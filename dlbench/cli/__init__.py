@@ -1,0 +1,71 @@
+"""The command line: one small file per verb, imported only when its verb is used."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+VERBS = {
+    "run": "Train, judge and measure; print the table.",
+    "list": "List models, tasks, suites, ingredients or plugins.",
+    "show": "Show one model, task or suite; with a task, the recipe and who set what.",
+    "table": "Print the leaderboard of a results folder.",
+    "compare": "Compare two result sets: better, worse, or can't tell.",
+    "publish": "Copy a run's records and leaderboards to where others find them.",
+    "reproduce": "Run again what a leaderboard's row or a record says.",
+    "data": "List, fetch, verify or locate data sets.",
+    "check": "Run the conformance kit on a plugin.",
+    "new-plugin": "Write the skeleton of a plugin package with its tests.",
+    "doctor": "Check this machine and this installation.",
+}
+
+
+class Verbs(click.Group):
+    """A group whose verbs are imported when used; its help needs none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        module = import_module(f".{name.replace('-', '_')}", __name__)
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in VERBS:
+            from ..errors import unknown
+
+            raise click.UsageError(str(unknown("command", args[0], VERBS)))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="dlbench")
+def group() -> None:
+    """Which architecture wins, under your budget of accuracy, speed and memory?
+
+    `dlbench run` without arguments runs the suite `quick`: embedded data, no download, no GPU.
+    """
+
+
+def main() -> None:
+    """The entry point: errors that dlbench raises on purpose are one line and exit status 2."""
+    from ..errors import DlbenchError
+
+    try:
+        group(prog_name="dlbench")
+    except DlbenchError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"dlbench: {error}", err=True)
+        sys.exit(2)

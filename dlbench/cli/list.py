@@ -1,0 +1,84 @@
+"""`dlbench list`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from ..catalog import KINDS_OF_SPEC, Catalog, check_extra, discover
+from ..choice import format_value, option_defaults
+
+WHAT = [*KINDS_OF_SPEC, "plugins"]
+
+
+@click.command()
+@click.argument("what", type=click.Choice(WHAT), default="models")
+@click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
+    """List models, tasks, suites, optimizers, schedules, regularizers or plugins."""
+    catalog = discover(plugins)
+    check_extra(catalog, plugins)
+    rows = (
+        plugin_rows(catalog) if what == "plugins" else [describe(catalog, what, name) for name in catalog.specs[what]]
+    )
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+        return
+    for line in columns(rows):
+        click.echo(line)
+    if what != "plugins" and catalog.problems:
+        click.echo(f"{len(catalog.problems)} plugins have problems: dlbench list plugins", err=True)
+
+
+def describe(catalog: Catalog, what: str, name: str) -> dict[str, str]:
+    """One line of a listing."""
+    spec = catalog.specs[what][name]
+    row = {"name": name}
+    if what == "models":
+        row["family"] = spec.family
+        row["accepts"] = ", ".join(sorted({f"{i.label()} -> {o.label()}" for i, o in spec.accepts}))
+    if what == "tasks":
+        row["signature"] = f"{spec.input_kind.label()} -> {spec.output_kind.label()}"
+        row["metric"] = spec.metric.name
+    if what == "suites":
+        row["description"] = spec.description
+    else:
+        row["options"] = options_of(spec.load if what == "tasks" else spec.build)
+    row["plugin"] = catalog.provider(what, name).name
+    return row
+
+
+def options_of(builder: Any) -> str:
+    """A builder's options with their defaults."""
+    return ",".join(f"{key}={format_value(value)}" for key, value in option_defaults(builder).items())
+
+
+def plugin_rows(catalog: Catalog) -> list[dict[str, str]]:
+    """One line per plugin: what it provides, or its problem."""
+    rows = []
+    names = {source.name: source for source in catalog.sources}
+    for name in sorted({*names, *catalog.problems}):
+        counts = [f"{n} {kind}" for kind in KINDS_OF_SPEC if (n := _provided(catalog, kind, name))]
+        problem = catalog.problems.get(name)
+        version = names[name].version if name in names else ""
+        state = "problem: " + problem if problem else "ok"
+        rows.append({"plugin": name, "version": version, "provides": ", ".join(counts), "state": state})
+    return rows
+
+
+def _provided(catalog: Catalog, kind: str, plugin: str) -> int:
+    return sum(k == kind and source.name == plugin and n in catalog.specs[k]
+               for (k, n), source in catalog.providers.items())  # fmt: skip
+
+
+def columns(rows: list[dict[str, str]]) -> list[str]:
+    """Rows as aligned text with a heading."""
+    if not rows:
+        return ["(none)"]
+    keys = list(rows[0])
+    table = [keys, *([row[key] for key in keys] for row in rows)]
+    widths = [max(len(line[i]) for line in table) for i in range(len(keys))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]

@@ -1,0 +1,213 @@
+"""`dlbench run`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..catalog import Catalog, check_extra, discover
+from ..data.root import default_cache, default_root
+from ..errors import DlbenchError, NoData
+from ..plan import Plan, Request, plan
+from ..recipe import parse_settings
+from ..results import Results
+from ..runtime import PRECISIONS, resolve_runtime
+from . import units
+from .choose import choose_suites
+
+if TYPE_CHECKING:
+    from ..execute.run import Runner
+
+DEFAULT_RESULTS = "dlbench-runs"
+NOT_OK, INTERRUPTED = 3, 130
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several click options as one decorator."""
+
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+what = options(
+    click.option("--suite", "suites", multiple=True, metavar="NAME|FILE.toml", help="A suite; default: quick."),
+    click.option(
+        "-m", "--model", "models", multiple=True, metavar="MODEL", help="A model, with options: 'gat[heads=4]'."
+    ),
+    click.option("-t", "--task", "tasks", multiple=True, metavar="TASK", help="A task, with options: 'csl[pe=20]'."),
+    click.option("--seeds", metavar="N|A,B,...", help="How many seeds, or which."),
+    click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the recipe: lr=0.01."),
+    click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin."),
+)
+where = options(
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
+    click.option("--precision", default="fp32", type=click.Choice(PRECISIONS), show_default=True),
+    click.option("--compile", is_flag=True, help="Compile models with torch.compile."),
+    click.option("--channels-last", is_flag=True, help="Keep image tensors in channels-last order."),
+    click.option("--threads", type=int, help="Threads of torch on the CPU; default: 1."),
+    click.option("--executor", default="local", type=click.Choice(["local"]), show_default=True),
+    click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells at a time."),
+    click.option("--timeout", default="1h", show_default=True, help="Wall clock per cell: 90s, 30m, none."),
+    click.option("--memory-limit", default="none", show_default=True, help="Growth of memory per cell: 8GiB."),
+)
+how = options(
+    click.option("--results", default=DEFAULT_RESULTS, show_default=True, type=click.Path(path_type=Path)),
+    click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA."),
+    click.option("--offline", is_flag=True, help="Fetch nothing; cells without data become rows `no_data`."),
+    click.option("--unverified-data", is_flag=True, help="Also use files without the published sha256."),
+    click.option("--no-profile", is_flag=True, help="Train and judge only."),
+    click.option("--only-profile", is_flag=True, help="Measure speed and memory only."),
+    click.option("--fresh", is_flag=True, help="Run everything again, also what is done."),
+    click.option("--dry-run", is_flag=True, help="Print what would run, and stop."),
+    click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
+    click.option("--debug", is_flag=True, help="Show tracebacks of dlbench's own errors."),
+)
+
+
+@click.command()
+@what
+@where
+@how
+def command(**given: Any) -> None:
+    """Train, judge and measure every model on every task that fits, and print the table.
+
+    Without --suite, -m and -t: the suite `quick`. Exit status: 0 all cells ok, 3 some did not end ok, 2 wrong usage.
+    """
+    catalog = discover(given["plugins"])
+    check_extra(catalog, given["plugins"])
+    warn_of_problems(catalog)
+    request = request_of(catalog, given)
+    made = plan(catalog, request)
+    if given["dry_run"]:
+        show_plan(made, given["as_json"])
+        return
+    if made.missing and not given["offline"]:
+        fetch_missing(made, request)
+        made = plan(catalog, request)
+    sys.exit(execute(catalog, made, request, given))
+
+
+def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
+    """The request that the command line makes; raises UsageError."""
+    if given["no_profile"] and given["only_profile"]:
+        raise click.UsageError("--no-profile and --only-profile leave nothing to do")
+    return Request(
+        suites=choose_suites(catalog, given["suites"], bool(given["models"] or given["tasks"])),
+        models=given["models"],
+        tasks=given["tasks"],
+        seeds=units.seeds(given["seeds"]) if given["seeds"] else None,
+        settings=parse_settings(given["settings"]),
+        runtime=resolve_runtime(
+            given["device"], given["precision"], given["compile"], given["channels_last"], given["threads"]
+        ),
+        cells=not given["only_profile"],
+        profiles=not given["no_profile"],
+        data_root=(given["data"] or default_root()).resolve(),
+        cache=default_cache(),
+        unverified=given["unverified_data"],
+    )
+
+
+def fetch_missing(made: Plan, request: Request) -> None:
+    """Get the open data sets that a plan misses; what can't be had stays missing."""
+    from ..data.fetch import fetch
+
+    for dataset in made.missing.values():
+        try:
+            fetch(dataset, request.data_root)
+        except NoData as error:
+            click.echo(f"dlbench: {error}", err=True)
+
+
+def execute(catalog: Catalog, made: Plan, request: Request, given: Mapping[str, Any]) -> int:
+    """Run a plan, write the CSVs, print the table; returns the exit status."""
+    from ..execute.run import Limits, Runner
+    from .progress import make_display
+
+    runner = Runner(
+        catalog=catalog,
+        results=Results(given["results"]),
+        display=make_display(quiet=given["as_json"]),
+        limits=Limits(timeout_s=units.duration(given["timeout"]), memory_bytes=units.size(given["memory_limit"])),
+        data_root=request.data_root,
+        cache=request.cache,
+        command=command_line(),
+        jobs=given["jobs"],
+        fresh=given["fresh"],
+    )
+    try:
+        records = runner.run(made)
+    except KeyboardInterrupt:
+        click.echo("\ndlbench: stopped; what is done is kept. The same command goes on from here.", err=True)
+        return INTERRUPTED
+    conclude(runner, made, given["as_json"])
+    if not records:
+        raise DlbenchError("nothing ran: every pair was skipped" if runner.skips else "there is nothing to run")
+    return 0 if all(record.status == "ok" for record in records) else NOT_OK
+
+
+def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
+    """Write leaderboard.csv and metrics.csv of the results folder and print this run's rows."""
+    from .. import leaderboard
+
+    results = runner.results
+    everything = {suite: results.records(suite) for suite in results.suites()}
+    if not any(everything.values()):
+        return
+    leaderboard.write_csv(leaderboard.rows(everything), results.root / "leaderboard.csv")
+    leaderboard.write_csv(leaderboard.metrics(everything), results.root / "metrics.csv")
+    names = {job.name for job in made.jobs}
+    mine = {suite: [r for r in records if r.name in names] for suite, records in everything.items()}
+    frame = leaderboard.rows({suite: records for suite, records in mine.items() if records})
+    if as_json:
+        body = json.loads(leaderboard.render(frame, "json"))
+        click.echo(json.dumps({"rows": body, "skips": [asdict(skip) for skip in runner.skips]}, indent=1))
+        return
+    click.echo(leaderboard.render(frame, "terminal"), nl=False)
+    if runner.skips:
+        click.echo(f"{len(runner.skips)} pairs skipped because they don't fit (--dry-run lists them).")
+    click.echo(
+        f"{runner.ran} run now, {len(records_of(mine)) - runner.ran} found done; records and leaderboard.csv are in {results.root}/"
+    )
+
+
+def records_of(by_suite: Mapping[str, list[Any]]) -> set[str]:
+    """The names of all records."""
+    return {record.name for records in by_suite.values() for record in records}
+
+
+def show_plan(made: Plan, as_json: bool) -> None:
+    """Print what would run and what is skipped."""
+    jobs = [{"suite": j.suite, "job": j.title, "record": j.name, "no_data": j.no_data} for j in made.jobs]
+    skips = [asdict(skip) for skip in made.skips]
+    if as_json:
+        click.echo(json.dumps({"jobs": jobs, "skips": skips}, indent=1))
+        return
+    for job in jobs:
+        note = f"  (no data: {job['no_data']})" if job["no_data"] else ""
+        click.echo(f"run   {job['job']}{note}")
+    for skip in made.skips:
+        click.echo(f"skip  {skip.task} x {skip.model}: {skip.reason}")
+    click.echo(f"{len(made.cells)} cells, {len(made.profiles)} profiles, {len(made.skips)} pairs skipped")
+
+
+def warn_of_problems(catalog: Catalog) -> None:
+    """One line on standard error for each plugin that has a problem."""
+    for name, problem in catalog.problems.items():
+        click.echo(f"dlbench: plugin {name}: {problem}", err=True)
+
+
+def command_line() -> str:
+    """The command as it was typed, for the record."""
+    return shlex.join(["dlbench", *sys.argv[1:]])

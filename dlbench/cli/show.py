@@ -1,0 +1,103 @@
+"""`dlbench show`."""
+
+from __future__ import annotations
+
+import click
+
+from ..catalog import Catalog, check_extra, discover
+from ..choice import Choice
+from ..errors import unknown
+from ..plan import recipe_of, why_skip
+from ..runtime import Runtime
+from ..specs import Block, ModelSpec, Suite, TaskSpec
+from .list import options_of
+
+
+@click.command()
+@click.argument("name")
+@click.argument("task", required=False)
+@click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin.")
+def command(name: str, task: str | None, plugins: tuple[str, ...]) -> None:
+    """Show a model, task, suite or ingredient; `dlbench show MODEL TASK` prints each recipe value and its layer."""
+    catalog = discover(plugins)
+    check_extra(catalog, plugins)
+    for line in pair_lines(catalog, name, task) if task else lines(catalog, name):
+        click.echo(line)
+
+
+def lines(catalog: Catalog, name: str) -> list[str]:
+    """What there is to say of one name."""
+    choice = Choice.parse(name)
+    found = [kind for kind in catalog.specs if choice.name in catalog.specs[kind]]
+    if not found and ":" in choice.name:
+        return model_lines(catalog, catalog.model(choice.name))
+    if not found:
+        raise unknown("spec", choice.name, [n for specs in catalog.specs.values() for n in specs])
+    result = []
+    for kind in found:
+        spec = catalog.specs[kind][choice.name]
+        if isinstance(spec, ModelSpec):
+            result += model_lines(catalog, spec)
+        elif isinstance(spec, TaskSpec):
+            result += task_lines(catalog, spec)
+        elif isinstance(spec, Suite):
+            result += suite_lines(catalog, spec)
+        else:
+            result += [f"{kind.removesuffix('s')} {spec.name}", f"  options    {options_of(spec.build) or '-'}"]
+    return result
+
+
+def model_lines(catalog: Catalog, spec: ModelSpec) -> list[str]:
+    accepts = ", ".join(f"{i.label()} -> {o.label()}" for i, o in spec.accepts)
+    recipes = [
+        f"  recipe     {getattr(key, '__name__', key)}: " + ", ".join(f"{k}={v}" for k, v in settings.items())
+        for key, settings in spec.recipes.items()
+    ]
+    return [
+        f"model {spec.name} ({spec.family})",
+        f"  paper      {spec.paper or '-'}",
+        f"  accepts    {accepts}",
+        f"  options    {options_of(spec.build) or '-'}",
+        f"  plugin     {catalog.provider('models', spec.name).name}",
+        *recipes,
+    ]
+
+
+def task_lines(catalog: Catalog, spec: TaskSpec) -> list[str]:
+    direction = "higher" if spec.metric.higher_is_better else "lower"
+    reference = f"{spec.reference.value} ({spec.reference.source})" if spec.reference else "-"
+    recipe = ", ".join(f"{key}={value}" for key, value in spec.recipe.items())
+    return [
+        f"task {spec.name}: {spec.description}",
+        f"  signature  {spec.input_kind.label()} -> {spec.output_kind.label()}",
+        f"  metric     {spec.metric.name} ({spec.metric.unit}, {direction} is better)",
+        f"  floor      {spec.floor}",
+        f"  bound      {spec.bound if spec.bound is not None else '-'}",
+        f"  reference  {reference}",
+        f"  options    {options_of(spec.load) or '-'}",
+        f"  recipe     {recipe or '-'}",
+        f"  plugin     {catalog.provider('tasks', spec.name).name}",
+    ]
+
+
+def suite_lines(catalog: Catalog, spec: Suite) -> list[str]:
+    head = [f"suite {spec.name}: {spec.description}", f"  seeds      {spec.seeds}"]
+    blocks = [
+        f"  block      {', '.join(b.tasks)}  x  {', '.join(b.models)}"
+        + (f"  with {', '.join(f'{k}={v}' for k, v in b.set.items())}" if b.set else "")
+        for b in spec.blocks
+    ]
+    return [*head, *blocks, f"  plugin     {catalog.provider('suites', spec.name).name}"]
+
+
+def pair_lines(catalog: Catalog, model: str, task: str) -> list[str]:
+    """The recipe of a pair, each value with the layer that set it; or why they don't meet."""
+    model_choice = catalog.checked("models", Choice.parse(model))
+    task_choice = catalog.checked("tasks", Choice.parse(task))
+    model_spec, task_spec = catalog.model(model_choice.name), catalog.task(task_choice.name)
+    resolved = recipe_of(model_spec, task_spec, Block(models=(), tasks=()), {})
+    reason = why_skip(catalog, model_spec, task_spec, resolved.recipe, Runtime())
+    head = f"{model_choice} on {task_choice}" + (f": skipped: {reason}" if reason else "")
+    values = resolved.recipe.as_settings()
+    width = max(map(len, values))
+    return [head, *(f"  {key:{width}}  {value!s:24}  {resolved.layers[key]}" for key, value in values.items())]

@@ -1,0 +1,265 @@
+"""Two result sets, row by row: did the metric, the speed or the memory change? Three verdicts: better, worse, can't tell.
+
+Rows match on suite, task, model, options, variant and runtime. Metrics are compared over shared seeds and corrected
+(Holm) over all metrics of the comparison, because one gate stands on all of them. Speeds are compared only on the same
+machine under the same torch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean, median
+from typing import Any
+
+from .errors import unknown
+from .groups import Group, RowKey, groups, status_of
+from .rendering import markdown_table, terminal_tables
+from .results import Record
+from .stats import (
+    Call,
+    Comparison,
+    compare_launches,
+    compare_scores,
+    holm,
+    metric_margin,
+    verdict_memory,
+    verdict_metric,
+    verdict_speed,
+)
+
+FORMATS = ("terminal", "csv", "md", "json")
+HEADER = ("task", "model", "quantity", "old", "new", "change", "verdict", "why")
+LEFT = frozenset({"task", "model", "quantity", "verdict", "why"})
+MIB = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One quantity of one row: `metric`, `train speed`, `infer speed`, `memory`, `status`, or `row` where only one side
+    has it. `old`, `new` are in `unit`; `effect` is new - old for a metric, else the ratio new / old, with its interval
+    where there is one. Speeds are seconds per step, so a ratio above 1 is slower."""
+
+    suite: str
+    task: str
+    model: str
+    variant: str
+    runtime: str
+    quantity: str
+    unit: str = ""
+    old: float | None = None
+    new: float | None = None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    verdict: Call
+    why: str
+
+
+def compare(old_by_suite: dict[str, list[Record]], new_by_suite: dict[str, list[Record]]) -> list[Change]:
+    """Every change and non-change from old to new, row by row."""
+    old, new = _index(old_by_suite), _index(new_by_suite)
+    pairs, changes = [], []
+    for key in sorted(old.keys() | new.keys()):
+        if key in old and key in new:
+            pairs += _pairs(old[key], new[key])
+        else:
+            side = "old" if key in old else "new"
+            changes.append(_change(key, "row", verdict="can't tell", why=f"only in the {side} results"))
+    metrics = _metric_changes(pairs)
+    for index, (before, after) in enumerate(pairs):
+        changes += _status_changes(before, after)
+        if metrics[index] is not None:
+            changes.append(metrics[index])
+        changes += _profile_changes(before, after)
+    return changes
+
+
+def has_worse(changes: Iterable[Change]) -> bool:
+    """Whether a gate should fail."""
+    return any(change.verdict == "worse" for change in changes)
+
+
+def render_comparison(changes: Sequence[Change], format: str = "terminal", *, width: int | None = None) -> str:
+    """The changes as text that ends with a line end; the terminal and Markdown tables put `worse` first. Raises
+    UsageError on an unknown format."""
+    if format not in FORMATS:
+        raise unknown("table format", format, FORMATS)
+    if format == "json":
+        return json.dumps([asdict(change) for change in changes], indent=1) + "\n"
+    if format == "csv":
+        import pandas as pd
+
+        frame = pd.DataFrame([asdict(change) for change in changes], columns=list(Change.__dataclass_fields__))
+        return str(frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    order = ("worse", "better", "can't tell")
+    body = [_cells(change) for call in order for change in changes if change.verdict == call]
+    summary = ", ".join(f"{sum(change.verdict == call for change in changes)} {call}" for call in order)
+    if format == "md":
+        return f"### {summary}\n\n{markdown_table(HEADER, body, LEFT)}"
+    return terminal_tables([(summary, body)], HEADER, LEFT, width=width)
+
+
+def _index(by_suite: dict[str, list[Record]]) -> dict[RowKey, list[Group]]:
+    """The groups by their key without machine and torch."""
+    index: dict[RowKey, list[Group]] = {}
+    for group in groups(by_suite):
+        index.setdefault(group.key._replace(machine="", torch=""), []).append(group)
+    return index
+
+
+def _pairs(old: list[Group], new: list[Group]) -> list[tuple[Group, Group]]:
+    """Groups from the same machine under the same torch; where there are none, the newest of each side."""
+    places = {group.key.place: group for group in new}
+    same = [(group, places[group.key.place]) for group in old if group.key.place in places]
+
+    def newest(side: list[Group]) -> Group:
+        return max(side, key=lambda group: str(group.head.get("created") or ""))
+
+    return same or [(newest(old), newest(new))]
+
+
+def _change(key: RowKey, quantity: str, **fields: Any) -> Change:
+    return Change(
+        suite=key.suite, task=key.task, model=key.model_text, variant=key.variant, runtime=key.runtime_text,
+        quantity=quantity, **fields,
+    )  # fmt: skip
+
+
+def _metric_changes(pairs: list[tuple[Group, Group]]) -> list[Any]:
+    """One change per pair, None where neither side has a score; p-values corrected over all of them."""
+    scores = [(before.scores(), after.scores()) for before, after in pairs]
+    obstacles = [_other_task(before, after) for before, after in pairs]
+    comparisons = [
+        Comparison(effect=None, how=obstacle) if obstacle else compare_scores(*sides)
+        for obstacle, sides in zip(obstacles, scores, strict=True)
+    ]
+    corrected = holm([comparison.p for comparison in comparisons])
+    changes: list[Change | None] = []
+    for (before, after), sides, comparison, p in zip(pairs, scores, comparisons, corrected, strict=True):
+        if not any(sides):
+            changes.append(None)
+            continue
+        old, new = (fmean(side.values()) if side else None for side in sides)
+        metric = after.head["task"]["metric"]
+        margin = metric_margin(metric["unit"], old if old is not None else 0.0)
+        verdict = verdict_metric(comparison, higher_is_better=metric["higher_is_better"], margin=margin, p=p)
+        why = "; ".join([verdict.why, *_elsewhere(before, after), *_other_recipe(before, after)])
+        changes.append(_change(
+            after.key, metric["name"], unit=metric["unit"], old=old, new=new, effect=comparison.effect,
+            low=comparison.low, high=comparison.high, verdict=verdict.call, why=why,
+        ))  # fmt: skip
+    return changes
+
+
+def _status_changes(before: Group, after: Group) -> Iterator[Change]:
+    """A row where another share of the cells, or the profile, ends ok."""
+    shares = [len(g.ok) / len(g.cells) if g.cells else None for g in (before, after)]
+    if None not in shares and shares[0] != shares[1]:
+        call: Call = "worse" if shares[1] < shares[0] else "better"  # type: ignore[operator]
+        reasons = [cell.get("reason") or "" for cell in after.cells if status_of(cell) != "ok"]
+        why = f"{before.status()} -> {after.status()}" + (f": {reasons[0]}" if reasons and reasons[0] else "")
+        yield _change(after.key, "status", unit="share ok", old=shares[0], new=shares[1], verdict=call, why=why)
+    if before.profile and after.profile and (before.profile.status == "ok") != (after.profile.status == "ok"):
+        call = "better" if after.profile.status == "ok" else "worse"
+        why = f"profile {before.profile.status} -> {after.profile.status}"
+        reason = after.profile.get("reason")
+        yield _change(after.key, "status", verdict=call, why=f"{why}: {reason}" if reason else why)
+
+
+def _profile_changes(before: Group, after: Group) -> Iterator[Change]:
+    for quantity, name in (("train speed", "train_step"), ("infer speed", "infer_step")):
+        clock = _clock(before, after, name)
+        sides = before.launches(clock), after.launches(clock)
+        if any(sides):
+            yield _speed_change(before, after, quantity, clock)
+    name = "train_peak_bytes" if before.launches("train_peak_bytes") else "infer_peak_bytes"
+    old, new = (median(values) if values else None for values in (before.launches(name), after.launches(name)))
+    if old is not None or new is not None:
+        verdict = verdict_memory(old, new)
+        ratio = new / old if old and new is not None else None
+        why = "; ".join([verdict.why, *_elsewhere(before, after), *_other_batch(before, after)])
+        yield _change(
+            after.key, "memory", unit="MiB", old=None if old is None else old / MIB,
+            new=None if new is None else new / MIB, effect=ratio, verdict=verdict.call, why=why,
+        )  # fmt: skip
+
+
+def _clock(before: Group, after: Group, name: str) -> str:
+    """Processor seconds on a CPU where both sides have them, because other processes disturb wall time; else wall."""
+    cpu = f"{name}_cpu_s"
+    on_cpu = before.key.device == after.key.device == "cpu"
+    return cpu if on_cpu and before.launches(cpu) and after.launches(cpu) else f"{name}_s"
+
+
+def _speed_change(before: Group, after: Group, quantity: str, clock: str) -> Change:
+    sides = before.launches(clock), after.launches(clock)
+    comparison = compare_launches(*sides)
+    obstacles = [*_elsewhere(before, after), *_other_batch(before, after)]
+    if obstacles:
+        comparison = replace(comparison, low=None, high=None, p=None, how="; ".join(obstacles))
+    verdict = verdict_speed(comparison)
+    old, new = (1e3 * math.exp(fmean(map(math.log, side))) if side else None for side in sides)
+    unit = "cpu ms per step" if clock.endswith("_cpu_s") else "ms per step"
+    return _change(
+        after.key, quantity, unit=unit, old=old, new=new, effect=comparison.effect, low=comparison.low,
+        high=comparison.high, verdict=verdict.call, why=verdict.why,
+    )  # fmt: skip
+
+
+def _elsewhere(before: Group, after: Group) -> list[str]:
+    """Sentences about another machine or torch."""
+    names = ("machine", "torch")
+    pairs = zip(names, before.key.place, after.key.place, strict=True)
+    return [f"another {name} ({old or 'unknown'} -> {new or 'unknown'})" for name, old, new in pairs if old != new]
+
+
+def _other_task(before: Group, after: Group) -> str:
+    """Why the metrics of two rows don't mean the same; empty where they do."""
+    old, new = before.head["task"], after.head["task"]
+    for what, key in (("metric", "metric"), ("task version", "version"), ("data", "data_digest")):
+        if old.get(key) != new.get(key):
+            shown = f": {old['version']} -> {new['version']}" if key == "version" else ""
+            return f"the {what} changed{shown}"
+    return ""
+
+
+def _other_recipe(before: Group, after: Group) -> list[str]:
+    old, new = before.head.get("recipe") or {}, after.head.get("recipe") or {}
+    keys = [key for key in sorted(old.keys() | new.keys()) if old.get(key) != new.get(key)]
+    return [f"the recipe changed: {', '.join(keys)}"] if keys else []
+
+
+def _other_batch(before: Group, after: Group) -> list[str]:
+    sizes = [((g.profile.get("recipe") if g.profile else None) or {}).get("batch_size") for g in (before, after)]
+    return [f"another batch size ({sizes[0]} -> {sizes[1]})"] if None not in sizes and sizes[0] != sizes[1] else []
+
+
+def _cells(change: Change) -> list[str]:
+    """The cells under HEADER; fractions in % and their differences in percentage points."""
+    factor = 100.0 if change.unit == "fraction" else 1.0
+    suffix = " %" if change.unit == "fraction" else ""
+
+    def shown(value: float | None) -> str:
+        return "-" if value is None else f"{value * factor:.4g}{suffix}"
+
+    model = change.model + (f" ({change.variant})" if change.variant else "")
+    unit = "" if change.unit in ("", "fraction") else f", {change.unit}"
+    return [
+        change.task, model, change.quantity + unit, shown(change.old), shown(change.new), _effect_text(change, factor),
+        change.verdict, change.why,
+    ]  # fmt: skip
+
+
+def _effect_text(change: Change, factor: float) -> str:
+    if change.effect is None:
+        return "-"
+    if change.quantity in ("train speed", "infer speed", "memory"):
+        interval = "" if change.low is None else f" [{change.low:.3f}, {change.high:.3f}]"
+        return f"x{change.effect:.3f}{interval}"
+    interval = "" if change.low is None or change.high is None else (
+        f" [{change.low * factor:+.3g}, {change.high * factor:+.3g}]"
+    )  # fmt: skip
+    return f"{change.effect * factor:+.3g}{' pt' if change.unit == 'fraction' else ''}{interval}"

@@ -1,0 +1,107 @@
+"""What a child does with its job: run it, and say in one message how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..errors import Diverged, NoData, NotApplicable
+from .wire import pack
+
+OUT_OF_MEMORY = ("can't allocate memory", "bad_alloc", "not enough memory", "cannot allocate memory", "out of memory")
+
+
+def main(job: dict[str, Any], channel: int) -> None:
+    """Run a job in this process and write progress and result to `channel`."""
+
+    def send(message: dict[str, Any]) -> None:
+        data = pack(message)
+        while data:
+            data = data[os.write(channel, data) :]
+
+    limit_memory(job)
+    send({"type": "result", **outcome(job, lambda point: send({"type": "progress", **point}))})
+
+
+def outcome(job: dict[str, Any], report: Any) -> dict[str, Any]:
+    """The result of a job whatever happens: `status`, `reason`, `where`, and `body` where it ended well."""
+    from ..cell import run_cell
+    from ..measure.job import run_profile
+
+    try:
+        body = run_profile(job) if job["protocol"] else run_cell(job, report)
+        return {"status": "ok", "reason": "", "where": "", "body": body}
+    except NotApplicable as error:
+        return {"status": "skip", "reason": str(error), "where": ""}
+    except BaseException as error:
+        lift_memory_limit()
+        traceback.print_exc()
+        return {"status": status_of(error), "reason": sentence(error), "where": place_of(error)}
+
+
+def status_of(error: BaseException) -> str:
+    """The status that an exception means."""
+    if isinstance(error, Diverged):
+        return "diverged"
+    if isinstance(error, NoData):
+        return "no_data"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "oom"
+    if isinstance(error, RuntimeError) and any(text in str(error).lower() for text in OUT_OF_MEMORY):
+        return "oom"
+    return "failed"
+
+
+def sentence(error: BaseException) -> str:
+    """An exception as one line."""
+    text = " ".join(str(error).split())[:300]
+    if isinstance(error, (Diverged, NoData)):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def place_of(error: BaseException) -> str:
+    """FILE:LINE in FUNCTION of the innermost frame outside torch and the core; the innermost one if there is none."""
+    frames = list(_frames(error))
+    foreign = [f for f in frames if not _is_inner(f.filename)]
+    if not frames:
+        return ""
+    frame = (foreign or frames)[-1]
+    return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} in {frame.name}"
+
+
+def _frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
+    yield from traceback.extract_tb(error.__traceback__)
+
+
+def _is_inner(filename: str) -> bool:
+    core = str(Path(__file__).resolve().parents[1])
+    torch = sys.modules.get("torch")
+    library = str(Path(torch.__file__).parent) if torch is not None and torch.__file__ else core
+    return filename.startswith((core + os.sep, library + os.sep, "<"))
+
+
+def limit_memory(job: dict[str, Any]) -> None:
+    """Bound the growth of this process's private memory above what it started with (Linux)."""
+    if job["memory_bytes"] is None or job["runtime"]["device"] != "cpu":
+        return
+    import resource
+
+    with open("/proc/self/status") as file:
+        held = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData"))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (held + job["memory_bytes"], hard))
+
+
+def lift_memory_limit() -> None:
+    """Give the process room to report how it ended."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))

@@ -1,0 +1,90 @@
+"""The local executor: the parent's side of the fork server. It sleeps until the server says something."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from types import TracebackType
+from typing import Any
+
+from ..errors import DlbenchError
+from .wire import Unpacker, pack
+
+PRELOAD = ("torch", "torch.utils.flop_counter", "dlbench.cell", "dlbench.measure.job", "dlbench.execute.child")
+Message = dict[str, Any]
+
+
+class LocalExecutor:
+    """Runs jobs in isolated children of a fork server, `jobs` at a time; the server starts with the first job."""
+
+    def __init__(self, preload: Iterable[str] = (), jobs: int = 1) -> None:
+        self.preload, self.jobs = [*PRELOAD, *preload], jobs
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._unpacker = Unpacker()
+
+    def __enter__(self) -> LocalExecutor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def run(self, jobs: Iterable[Message], on_progress: Callable[[Message], None]) -> Iterator[Message]:
+        """Yield the `done` message of each job as it ends. Each job has `id`, `log`, `timeout_s` and what the child
+        needs; progress goes to the callback."""
+        waiting, running = iter(jobs), 0
+        while True:
+            while running < self.jobs and (job := next(waiting, None)) is not None:
+                self._send(job)
+                running += 1
+            if not running:
+                return
+            for message in self._receive():
+                if message["type"] == "done":
+                    running -= 1
+                    yield message
+                else:
+                    on_progress(message)
+
+    def close(self) -> None:
+        """End the server and every child that still runs."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._process is not None:
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+            self._process = None
+
+    def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        code = "from dlbench.execute.server import main; main()"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+            env=environment,
+        )
+        theirs.close()
+        ours.sendall(pack({"type": "start", "path": sys.path, "preload": list(dict.fromkeys(self.preload))}))
+        return ours
+
+    def _send(self, job: Message) -> None:
+        if self._socket is None:
+            self._socket = self._start()
+        self._socket.sendall(pack(job))
+
+    def _receive(self) -> list[Message]:
+        assert self._socket is not None
+        data = self._socket.recv(1 << 16)
+        if not data:
+            raise DlbenchError("the fork server ended by itself; run `dlbench doctor`")
+        return self._unpacker.feed(data)

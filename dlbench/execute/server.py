@@ -1,0 +1,234 @@
+"""The fork server: imports torch once, forks one child per job, watches it, and ends every child when its parent goes.
+
+It runs as a process of its own, in its own session, and sleeps in `select` until the parent sends a job, a child says
+something, ends, or reaches its deadline. It never imports a plugin and never touches a CUDA device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from .wire import Unpacker, pack
+
+LOG_BYTES = 1 << 20
+KILLED_BY_KERNEL = "/proc/vmstat"
+
+
+@dataclass(eq=False)
+class Child:
+    """A running job."""
+
+    id: str
+    pid: int
+    pidfd: int
+    messages: int
+    output: int
+    log: int
+    started: float
+    deadline: float | None
+    oom_kills: int
+    unpacker: Unpacker = field(default_factory=Unpacker)
+    result: dict[str, Any] | None = None
+    logged: int = 0
+    timed_out: bool = False
+
+
+class Server:
+    """Sleeps on one selector: the parent's socket and three descriptors per child."""
+
+    def __init__(self, parent: socket.socket) -> None:
+        self.parent = parent
+        self.children: dict[str, Child] = {}
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(parent, selectors.EVENT_READ, self._on_parent)
+        self._unpacker = Unpacker()
+        self._gone = False
+
+    def serve(self) -> None:
+        """Run until the parent's end of the socket closes."""
+        while not self._gone:
+            for key, _ in self.selector.select(self._patience()):
+                if self.selector.get_map().get(key.fileobj) == key:  # not closed by an event before it
+                    key.data()
+            self._end_overdue()
+        for child in list(self.children.values()):
+            kill_group(child.pid)
+
+    def _patience(self) -> float | None:
+        deadlines = [c.deadline for c in self.children.values() if c.deadline is not None and not c.timed_out]
+        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
+
+    def _end_overdue(self) -> None:
+        for child in self.children.values():
+            if child.deadline is not None and not child.timed_out and time.monotonic() >= child.deadline:
+                child.timed_out = True
+                kill_group(child.pid)
+
+    def _on_parent(self) -> None:
+        data = self.parent.recv(1 << 16)
+        if not data:
+            self._gone = True
+            return
+        for message in self._unpacker.feed(data):
+            self._launch(message)
+
+    def _launch(self, job: dict[str, Any]) -> None:
+        message_read, message_write = os.pipe()
+        output_read, output_write = os.pipe()
+        os.makedirs(os.path.dirname(job["log"]), exist_ok=True)
+        log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        oom_kills = kernel_oom_kills()
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(job, message_write, output_write)
+        os.close(message_write)
+        os.close(output_write)
+        for descriptor in (message_read, output_read):
+            os.set_blocking(descriptor, False)
+        now = time.monotonic()
+        deadline = now + job["timeout_s"] if job["timeout_s"] is not None else None
+        child = Child(job["id"], pid, os.pidfd_open(pid), message_read, output_read, log, now, deadline, oom_kills)
+        self.children[child.id] = child
+        self.selector.register(message_read, selectors.EVENT_READ, lambda: self._on_messages(child))
+        self.selector.register(output_read, selectors.EVENT_READ, lambda: self._on_output(child))
+        self.selector.register(child.pidfd, selectors.EVENT_READ, lambda: self._on_exit(child))
+
+    def _become_child(self, job: dict[str, Any], messages: int, output: int) -> None:
+        code = 1
+        try:
+            os.setsid()
+            die_with_parent()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            null = os.open(os.devnull, os.O_RDONLY)
+            for source, target in ((null, 0), (output, 1), (output, 2)):
+                os.dup2(source, target)
+            self.parent.close()
+            for other in self.children.values():
+                for descriptor in (other.pidfd, other.messages, other.output, other.log):
+                    os.close(descriptor)
+            self.selector.close()
+            from .child import main
+
+            main(job, messages)
+            code = 0
+        finally:
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+    def _on_messages(self, child: Child) -> None:
+        data = read_some(child.messages)
+        if data == b"":
+            self.selector.unregister(child.messages)
+        for message in child.unpacker.feed(data or b""):
+            if message["type"] == "result":
+                child.result = message
+            else:
+                self._tell({**message, "id": child.id})
+
+    def _on_output(self, child: Child) -> None:
+        data = read_some(child.output)
+        if data == b"":
+            self.selector.unregister(child.output)
+        if not data or child.logged > LOG_BYTES:
+            return
+        os.write(child.log, data[: LOG_BYTES - child.logged])
+        child.logged += len(data)
+        if child.logged > LOG_BYTES:
+            os.write(child.log, f"\n[log capped at {LOG_BYTES >> 20} MiB]\n".encode())
+
+    def _on_exit(self, child: Child) -> None:
+        _, status = os.waitpid(child.pid, 0)
+        kill_group(child.pid)  # what the child itself started
+        for descriptor, drain in ((child.messages, self._on_messages), (child.output, self._on_output)):
+            while descriptor in self.selector.get_map() and select_now(descriptor):
+                drain(child)
+            if descriptor in self.selector.get_map():
+                self.selector.unregister(descriptor)
+            os.close(descriptor)
+        self.selector.unregister(child.pidfd)
+        os.close(child.pidfd)
+        os.close(child.log)
+        del self.children[child.id]
+        self._tell({
+            "type": "done", "id": child.id, "result": child.result, "exit": os.waitstatus_to_exitcode(status),
+            "timed_out": child.timed_out, "oom_killed": kernel_oom_kills() > child.oom_kills,
+            "seconds": time.monotonic() - child.started,
+        })  # fmt: skip
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            self.parent.sendall(pack(message))
+        except OSError:
+            self._gone = True
+
+
+def read_some(descriptor: int) -> bytes | None:
+    """What is there to read now: b"" at the end, None if nothing."""
+    try:
+        return os.read(descriptor, 1 << 16)
+    except BlockingIOError:
+        return None
+
+
+def select_now(descriptor: int) -> bool:
+    """Whether a descriptor can be read without waiting."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def kill_group(pid: int) -> None:
+    """End a child and all that it started in its group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when the server dies."""
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
+def kernel_oom_kills() -> int:
+    """How many processes the kernel has ended for want of memory since it started."""
+    try:
+        with open(KILLED_BY_KERNEL) as file:
+            return next((int(line.split()[1]) for line in file if line.startswith("oom_kill ")), 0)
+    except OSError:
+        return 0
+
+
+def main() -> None:
+    """`python -c "from dlbench.execute.server import main; main()" FD`, started by the local executor."""
+    parent = socket.socket(fileno=int(sys.argv[1]))
+    unpacker, first = Unpacker(), []
+    while not first:
+        data = parent.recv(1 << 16)
+        if not data:
+            return
+        first = unpacker.feed(data)
+    sys.path[:] = first[0]["path"]
+    for module in first[0]["preload"]:
+        with contextlib.suppress(Exception):  # the child that needs it will say what is wrong
+            importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+    server = Server(parent)
+    server._unpacker = unpacker
+    for message in first[1:]:
+        server._launch(message)
+    server.serve()

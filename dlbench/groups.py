@@ -1,0 +1,213 @@
+"""Records -> groups: the cells and the profile behind one row of a leaderboard.
+
+A row is one suite x task with options x model x options x variant x runtime x machine x torch. Its cells differ by seed
+only; its profile is the one with the same model, task, runtime, batch size and optimizer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, NamedTuple
+
+from .results import Record, only
+
+WORST_FIRST = ("crashed", "failed", "oom", "timeout", "diverged", "no_data")
+
+LAUNCH_KEYS = (
+    "params", "flops_per_example", "train_step_s", "train_step_cpu_s", "train_examples_per_s",
+    "pipeline_examples_per_s", "infer_step_s", "infer_step_cpu_s", "infer_examples_per_s", "latency_p50_s",
+    "latency_p95_s", "train_peak_bytes", "infer_peak_bytes", "energy_j_per_example",
+)  # fmt: skip
+"""What is read of a profile's launch; each is a median over that launch's steps or blocks. `*_step_s` is wall time and
+`*_step_cpu_s` processor time of one step; an absent or null key is "not measured"."""
+
+
+class RowKey(NamedTuple):
+    """What makes a row. `task` is the name with its options."""
+
+    suite: str
+    task: str
+    model: str
+    options: str
+    variant: str
+    device: str
+    precision: str
+    compile: bool
+    channels_last: bool
+    threads: int
+    machine: str
+    torch: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Machine and torch: what must be equal for speeds to be compared."""
+        return self.machine, self.torch
+
+    @property
+    def table(self) -> RowKey:
+        """The key of the table in which the row is ranked: the same for every model."""
+        return self._replace(model="", options="")
+
+    @property
+    def model_text(self) -> str:
+        return named(self.model, self.options)
+
+    @property
+    def runtime_text(self) -> str:
+        extras = [word for word, on in (("compiled", self.compile), ("channels last", self.channels_last)) if on]
+        threads = f"{self.threads} thread" + ("s" if self.threads != 1 else "")
+        return " ".join([self.device, self.precision, *extras, threads])
+
+
+@dataclass
+class Group:
+    """The records behind a row: one cell per seed, in the order of the seeds, and at most one profile."""
+
+    key: RowKey
+    cells: list[Record] = field(default_factory=list)
+    profile: Record | None = None
+
+    @property
+    def head(self) -> Record:
+        """A record that describes model and task: the newest."""
+        records = [*self.cells, *([self.profile] if self.profile else [])]
+        return max(records, key=_created)
+
+    @property
+    def records(self) -> list[Record]:
+        return [*self.cells, *([self.profile] if self.profile else [])]
+
+    @property
+    def ok(self) -> list[Record]:
+        """The cells that count."""
+        return [cell for cell in self.cells if status_of(cell) == "ok"]
+
+    def scores(self, metric: str | None = None, split: str = "test") -> dict[int, float]:
+        """Seed -> value, over the cells that are ok; the task's own metric where none is named."""
+        name = metric or self.head["task"]["metric"]["name"]
+        found = {int(cell["seed"]): (cell.get("metrics") or {}).get(split, {}).get(name) for cell in self.ok}
+        return {seed: float(value) for seed, value in found.items() if is_number(value)}
+
+    def launches(self, key: str) -> list[float]:
+        """A figure of the profile, one per launch that measured it."""
+        if key not in LAUNCH_KEYS:
+            raise KeyError(key)
+        if self.profile is None or self.profile.status != "ok":
+            return []
+        values = [launch.get(key) for launch in (self.profile.get("profile") or {}).get("launches", [])]
+        return [float(value) for value in values if is_number(value)]
+
+    def measured(self, key: str) -> float | None:
+        """The median over launches; None where none measured it."""
+        values = self.launches(key)
+        return median(values) if values else None
+
+    def status(self) -> str:
+        """`ok`, or each other status with its count, worst first: `crashed 1/5 diverged 2/5`."""
+        if not self.cells:
+            return "ok" if self.profile is None or self.profile.status == "ok" else f"profile {self.profile.status}"
+        counts: dict[str, int] = {}
+        for cell in self.cells:
+            counts[status_of(cell)] = counts.get(status_of(cell), 0) + 1
+        bad = sorted((status for status in counts if status != "ok"), key=_severity)
+        return " ".join(f"{status} {counts[status]}/{len(self.cells)}" for status in bad) or "ok"
+
+
+def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
+    """The groups of all suites, sorted by key. Of several records for one seed the newest counts."""
+    found: dict[RowKey, Group] = {}
+    for suite, records in by_suite.items():
+        records = [*{record.name: record for record in records}.values()]
+        keys = _complete({record.name: _key(suite, record) for record in records})
+        for cell in only(records, "cell"):
+            found.setdefault(keys[cell.name], Group(keys[cell.name])).cells.append(cell)
+        for group in found.values():
+            group.cells = _newest_per_seed(group.cells)
+        _attach([(keys[record.name], record) for record in only(records, "profile")], found)
+    return [found[key] for key in sorted(found)]
+
+
+def status_of(cell: Record) -> str:
+    """A cell's status; `failed` where it says ok but its metric is missing or not finite."""
+    if cell.status != "ok":
+        return cell.status
+    value = (cell.get("metrics") or {}).get("test", {}).get(cell["task"]["metric"]["name"])
+    return "ok" if is_number(value) else "failed"
+
+
+def is_number(value: Any) -> bool:
+    """Whether a record's value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def named(name: str, options: str) -> str:
+    """`name[options]`, or the name alone."""
+    return f"{name}[{options}]" if options else name
+
+
+def _key(suite: str, record: Record) -> RowKey:
+    model, task, runtime = record["model"], record["task"], record["runtime"]
+    environment = record.get("environment") or {}
+    return RowKey(
+        suite=suite, task=named(task["name"], task["options"]), model=model["name"], options=model["options"],
+        variant=record.get("variant") or "", device=str(runtime["device"]).partition(":")[0],
+        precision=runtime["precision"], compile=bool(runtime["compile"]),
+        channels_last=bool(runtime["channels_last"]), threads=int(runtime["threads"]),
+        machine=environment.get("machine") or "", torch=environment.get("torch") or "",
+    )  # fmt: skip
+
+
+def _complete(keys: dict[str, RowKey]) -> dict[str, RowKey]:
+    """A cell that died before it could say where it ran joins the one row that is the same in all else."""
+    known: dict[RowKey, set[RowKey]] = {}
+    for key in keys.values():
+        if all(key.place):
+            known.setdefault(key._replace(machine="", torch=""), set()).add(key)
+
+    def complete(key: RowKey) -> RowKey:
+        candidates = known.get(key._replace(machine="", torch=""), set())
+        fitting = [c for c in candidates if key.machine in ("", c.machine) and key.torch in ("", c.torch)]
+        return key if all(key.place) or len(fitting) != 1 else fitting[0]
+
+    return {name: complete(key) for name, key in keys.items()}
+
+
+def _newest_per_seed(cells: list[Record]) -> list[Record]:
+    newest: dict[int, Record] = {}
+    for cell in sorted(cells, key=_created):
+        newest[int(cell["seed"])] = cell
+    return [newest[seed] for seed in sorted(newest)]
+
+
+def _attach(profiles: Iterable[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
+    """Give each profile to the rows that it measures, whatever their variant; a row prefers one of its own variant,
+    then the newest. A profile without such a row becomes a row of its own."""
+    for key, profile in sorted(profiles, key=lambda pair: _created(pair[1])):
+        fitting = [g for g in found.values() if _fits(g, key, profile)]
+        if not fitting:
+            fitting = [found.setdefault(key, Group(key))] if key not in found else []
+        for group in fitting:
+            current = group.profile
+            own = key.variant == group.key.variant
+            if current is None or own or (current.get("variant") or "") != group.key.variant:
+                group.profile = profile
+
+
+def _fits(group: Group, key: RowKey, profile: Record) -> bool:
+    if group.key._replace(variant="") != key._replace(variant=""):
+        return False
+    if not group.cells:
+        return group.key.variant == key.variant
+    recipe, other = group.head.get("recipe") or {}, profile.get("recipe") or {}
+    return all(recipe.get(name) == other.get(name) for name in ("batch_size", "optimizer"))
+
+
+def _created(record: Record) -> str:
+    return str(record.get("created") or "")
+
+
+def _severity(status: str) -> int:
+    return WORST_FIRST.index(status) if status in WORST_FIRST else -1

@@ -1,0 +1,255 @@
+"""Timing in blocks: many steps between two readings of the clock, the device's queue kept full, synchronised once.
+
+A reading per step costs 0.5 % of a small step and drains the queue; a block of 0.2 s costs nothing and hides nothing.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+Step = Callable[[], int]
+"""Does one step and returns how many units (images, tokens, nodes) it handled."""
+
+STABLE = 0.05
+"""A pass may end once the interquartile range of its blocks is under this share of their median."""
+NOISY, UNUSABLE = 0.10, 0.25
+"""The thresholds of torch.utils.benchmark."""
+_TIMER_SHARE = 1e-4
+_ALIKE = 0.02
+
+
+class _Event:
+    """A CUDA event on the current stream of one device."""
+
+    def __init__(self, device: str) -> None:
+        import torch
+
+        self._torch, self._device = torch, device
+        self._event: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+
+    def record(self) -> None:
+        self._event.record(self._torch.cuda.current_stream(self._device))
+
+    def elapsed_ms(self, later: _Event) -> float:
+        return float(self._event.elapsed_time(later._event))
+
+
+def _event_pair(device: str) -> tuple[_Event, _Event] | None:
+    return (_Event(device), _Event(device)) if device.startswith("cuda") else None
+
+
+@dataclass
+class Blocks:
+    """What one pass read, one entry per block. `wall_s` and `cpu_s` are seconds per step, `units` the units of a whole
+    block of `steps` steps, `device_s` the seconds per step between CUDA events at its ends (empty on the CPU)."""
+
+    steps: int
+    wall_s: list[float] = field(default_factory=list)
+    cpu_s: list[float] = field(default_factory=list)
+    units: list[int] = field(default_factory=list)
+    device_s: list[float] = field(default_factory=list)
+
+    @property
+    def units_per_s(self) -> float:
+        """The median over blocks."""
+        return median(units / (self.steps * wall) for units, wall in zip(self.units, self.wall_s, strict=True))
+
+    @property
+    def spread(self) -> float:
+        """Interquartile range over median of the blocks' seconds per step."""
+        return iqr_over_median(self.wall_s)
+
+
+def iqr_over_median(values: list[float]) -> float:
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    return float((high - low) / middle)
+
+
+def device_sync(device: str) -> Callable[[], None]:
+    """Waits until the device has done all that it was given; does nothing on the CPU."""
+    if not device.startswith("cuda"):
+        return lambda: None
+    import torch
+
+    return lambda: torch.cuda.synchronize(device)
+
+
+def settle_limit(rounds: int, block_s: float) -> float:
+    """How long a pass may go on for a stable reading: 30 s, or ten times what a quick protocol measures."""
+    window = rounds * block_s
+    return 30.0 if window >= 1.0 else 10 * window
+
+
+def time_blocks(
+    step: Step,
+    *,
+    rounds: int,
+    block_s: float,
+    sync: Callable[[], None],
+    device: str = "cpu",
+    limit_s: float | None = None,
+) -> Blocks:
+    """At least `rounds` blocks of at least `block_s` seconds (and long enough for the timer to cost under 1e-4), until
+    they are stable or `limit_s` (default: `settle_limit`) is over. Every block that was timed is returned."""
+    limit = settle_limit(rounds, block_s) if limit_s is None else limit_s
+    blocks = Blocks(steps=choose_steps(step, max(block_s, timer_cost() / _TIMER_SHARE), sync))
+    events = _event_pair(device)
+    start = time.perf_counter()
+    while len(blocks.wall_s) < rounds or (blocks.spread >= STABLE and time.perf_counter() - start < limit):
+        gc.collect()  # between blocks, where cycles may pile up while automatic collection is off
+        _time_block(step, blocks, sync, events)
+    return blocks
+
+
+def _time_block(step: Step, blocks: Blocks, sync: Callable[[], None], events: tuple[_Event, _Event] | None) -> None:
+    steps, units = blocks.steps, 0
+    repeat = range(steps)
+    sync()
+    cpu, wall = time.process_time(), time.perf_counter()
+    if events is not None:
+        events[0].record()
+    for _ in repeat:
+        units += step()
+    if events is not None:
+        events[1].record()
+    sync()
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    blocks.wall_s.append(wall / steps)
+    blocks.cpu_s.append(cpu / steps)
+    blocks.units.append(units)
+    if events is not None:
+        blocks.device_s.append(events[0].elapsed_ms(events[1]) / 1000 / steps)
+
+
+def choose_steps(step: Step, block_s: float, sync: Callable[[], None]) -> int:
+    """How many steps last `block_s` seconds: doubled until a trial comes near, then scaled."""
+    steps = 1
+    while True:
+        sync()
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        sync()
+        elapsed = time.perf_counter() - start
+        if elapsed >= block_s / 2:
+            return max(1, math.ceil(1.1 * steps * block_s / elapsed))
+        steps *= 2 if elapsed > 0 else 16
+
+
+def timer_cost() -> float:
+    """Seconds that one pair of readings costs."""
+    readings = 200
+    start = time.perf_counter()
+    for _ in range(readings):
+        time.process_time()
+        time.perf_counter()
+    return 2 * (time.perf_counter() - start) / readings
+
+
+def warm_up(step: Step, *, warmup_s: float, sync: Callable[[], None], limit_s: float | None = None) -> bool:
+    """At least 10 steps and `warmup_s` seconds, until two neighbouring blocks of steps agree within 2 % in their
+    medians.
+
+    Gives up, and returns False, after `limit_s` (default: 30 s, or twenty times a quick protocol's `warmup_s`), or after
+    100 steps and four times `warmup_s`.
+    """
+    limit = (30.0 if warmup_s >= 0.5 else 20 * warmup_s) if limit_s is None else limit_s
+    start, steps, medians = time.perf_counter(), 0, list[float]()
+    while True:
+        block = _singles_for(step, warmup_s / 5, sync)
+        medians.append(median(block))
+        steps += len(block)
+        elapsed = time.perf_counter() - start
+        alike = len(medians) > 1 and abs(medians[-1] - medians[-2]) < _ALIKE * medians[-2]
+        if alike and steps >= 10 and elapsed >= warmup_s:
+            return True
+        if elapsed >= limit or (steps >= 100 and elapsed >= 4 * warmup_s):
+            return False
+
+
+def _singles_for(step: Step, block_s: float, sync: Callable[[], None]) -> list[float]:
+    """Seconds of synchronised single steps, for `block_s` seconds, two at least."""
+    end, seconds = time.perf_counter() + block_s, list[float]()
+    while len(seconds) < 2 or time.perf_counter() < end:
+        seconds.append(_single(step, sync))
+    return seconds
+
+
+def _single(step: Callable[[], object], sync: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    step()
+    sync()
+    return time.perf_counter() - start
+
+
+def time_single_steps(
+    step: Callable[[], object],
+    *,
+    seconds: float,
+    sync: Callable[[], None],
+    least: int = 100,
+    limit_s: float | None = None,
+) -> list[float]:
+    """Seconds of single steps, each synchronised: for `seconds`, and until there are `least` of them, but not longer
+    than `limit_s` (default: ten times `seconds`)."""
+    limit = 10 * seconds if limit_s is None else limit_s
+    found: list[float] = []
+    sync()
+    start = time.perf_counter()
+    while not found or (elapsed := time.perf_counter() - start) < seconds or (len(found) < least and elapsed < limit):
+        found.append(_single(step, sync))
+    return found
+
+
+@contextmanager
+def steady(step: Callable[[], object], sync: Callable[[], None]) -> Iterator[None]:
+    """No garbage collection inside, and what lives already is set aside; two more untimed steps come first, because the
+    first steps after a collection are slower."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        for _ in range(2):
+            step()
+        sync()
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+def busy_device_s(step: Callable[[], object], device: str, step_s: float, repeats: int = 5) -> float | None:
+    """Seconds that a CUDA device needs for one step whose kernels all wait in its queue: the step is enqueued while the
+    device sleeps, so that no launch shows. What one step takes beyond that (`step_s` is its measured time), the host
+    costs. None where torch can't make the device sleep. A step that itself waits for the device reads as if the host
+    cost nothing.
+    """
+    import torch
+
+    sleep = getattr(torch.cuda, "_sleep", None)
+    events = _event_pair(device)
+    if sleep is None or events is None:
+        return None
+    cycles = int(min(0.5, 3 * step_s + 1e-3) * 2e9)  # at about 2 GHz
+    found = []
+    for _ in range(repeats):
+        torch.cuda.synchronize(device)
+        with torch.cuda.device(device):
+            sleep(cycles)
+        events[0].record()
+        step()
+        events[1].record()
+        torch.cuda.synchronize(device)
+        found.append(events[0].elapsed_ms(events[1]) / 1000)
+    return median(found)

@@ -1,0 +1,93 @@
+"""FLOPs of matrix products and convolutions, one multiply-add being two, counted operator by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+_TRANSPARENT = frozenset({"aten", "prim", "prims", "profiler", "c10d", "_c10d_functional"})
+
+
+def count_flops(function: Callable[[], object]) -> int | None:
+    """The FLOPs of what `function()` executes, forward and backward: dense, sparse (by their non-zeros) and batched
+    products, convolutions, attention, recurrent layers. Elementwise work, norms, scatters and gathers add nothing, as in
+    the published counts. None where operators took part that nobody can look into."""
+    watch = _Watch()
+    with ExitStack() as stack:
+        stack.enter_context(_open_kernels())
+        stack.enter_context(watch)
+        counter = stack.enter_context(FlopCounterMode(display=False, custom_mapping=_formulas()))
+        function()
+    return None if watch.opaque else int(counter.get_total_flops())
+
+
+class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes the operators that come from outside torch."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.opaque: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.namespace not in _TRANSPARENT:
+            self.opaque.add(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def _open_kernels() -> Iterator[None]:
+    """Kernels that hide their products (oneDNN's and cuDNN's recurrent layers, the encoder's fast path, compiled graphs)
+    are replaced by the operators they stand for."""
+    fast_path = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        with (
+            torch.backends.mkldnn.flags(enabled=False),
+            torch.backends.cudnn.flags(enabled=False),
+            torch.compiler.set_stance("force_eager"),
+        ):
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast_path)
+
+
+def _formulas() -> dict[Any, Callable[..., int]]:
+    """Formulas for products that torch counts as if every zero of a sparse matrix were multiplied, or not at all."""
+    aten = torch.ops.aten
+    formulas: dict[Any, Callable[..., int]] = {
+        aten.mm: _product,
+        aten.mv: _product,
+        aten.dot: _product,
+        aten.addmm: _added_product,
+        aten.addmv: _added_product,
+        aten._sparse_addmm: _added_product,
+        aten._sparse_mm_reduce_impl: _product,
+        aten._sparse_mm_reduce_impl_backward: _reduce_backward,
+    }
+    for formula in set(formulas.values()):
+        formula._get_raw = True  # type: ignore[attr-defined]
+    return formulas
+
+
+def _product(a: Tensor, b: Tensor, *_: Any, **__: Any) -> int:
+    """(M, K) by (K, N), or (M, K) by (K,), or (K,) by (K,)."""
+    if b.layout != torch.strided:
+        return 2 * b._nnz() * (a.shape[0] if a.dim() > 1 else 1)
+    multiplied = a.numel() if a.layout == torch.strided else a._nnz()
+    return 2 * multiplied * (b.shape[1] if b.dim() > 1 else 1)
+
+
+def _added_product(_: Tensor, a: Tensor, b: Tensor, *__: Any, **___: Any) -> int:
+    return _product(a, b)
+
+
+def _reduce_backward(a: Tensor, gradient: Tensor, *rest: Any, **_: Any) -> int:
+    """The gradients that are asked for (`output_mask`, last) cost one product each."""
+    mask = rest[-1] if rest and isinstance(rest[-1], (list, tuple)) else (True, True)
+    return sum(bool(wanted) for wanted in mask) * _product(a, gradient)

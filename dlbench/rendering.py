@@ -1,0 +1,161 @@
+"""Leaderboard frames as text: a terminal table, CSV, Markdown, JSON."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import unknown
+from .groups import named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("terminal", "csv", "md", "json")
+DEFAULT_WIDTH = 120
+TABLE_KEYS = ("suite", "variant", "device", "precision", "compile", "threads", "machine", "torch")
+HEADER = (
+    "task", "metric", "model", "score", "rank", "train/s", "infer/s", "p50 ms", "peak MiB", "params", "train s", "notes"
+)  # fmt: skip
+LEFT = frozenset({"task", "metric", "model", "notes"})
+WRAPPING = LEFT
+HIGHEST_FIRST = frozenset({"train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s", "seeds"})
+
+
+def render(
+    frame: pd.DataFrame, format: str = "terminal", *, sort: str | None = None, notes: Iterable[str] = (),
+    width: int | None = None,
+) -> str:  # fmt: skip
+    """A leaderboard frame as text that ends with a line end. `sort`: a column, best first where better is known.
+    `notes` (see `leaderboard.notes`) stand below the terminal and Markdown tables. `width`: columns of the terminal,
+    120 where it isn't one. Raises UsageError on an unknown format or column."""
+    if format not in FORMATS:
+        raise unknown("table format", format, FORMATS)
+    if sort is not None:
+        frame = _sorted(frame, sort)
+    if format == "csv":
+        return str(frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    if format == "json":
+        return str(frame.to_json(orient="records", indent=1, double_precision=15)) + "\n"
+    sections = [(_title(part), [_cells(dict(row)) for _, row in part.iterrows()]) for part in _parts(frame)]
+    if format == "md":
+        return _markdown(sections, list(notes))
+    return terminal_tables(sections, HEADER, LEFT, notes=list(notes), width=width)
+
+
+def score_text(row: dict[str, Any]) -> str:
+    """A mean with its half interval, or with the sd over folds of a single seed: `97.3 ± 0.4 %`."""
+    mean, unit = row["mean"], row["unit"]
+    if missing(mean):
+        return "-"
+    factor, suffix = (100.0, " %") if unit == "fraction" else (1.0, "")
+    spread = (row["ci_high"] - row["ci_low"]) / 2 if not missing(row["ci_low"]) else None
+    digits = 1 if unit == "fraction" else _digits(mean)
+    if spread is not None:
+        return f"{mean * factor:.{digits}f} ± {spread * factor:.{digits}f}{suffix}"
+    if not missing(row["fold_sd"]):
+        return f"{mean * factor:.{digits}f}{suffix} (fold sd {row['fold_sd'] * factor:.{digits}f})"
+    return f"{mean * factor:.{digits}f}{suffix}"
+
+
+def short(value: Any) -> str:
+    """Three significant digits, with k, M, G or T from a thousand on; `-` where nothing was measured."""
+    if missing(value):
+        return "-"
+    number = float(value)
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(number) >= size * 0.9995:
+            return f"{number / size:.{max(0, min(2, _digits(number / size, 3)))}f}{letter}"
+    if number == int(number):
+        return str(int(number))
+    return f"{number:.{_digits(number, 3)}f}"
+
+
+def missing(value: Any) -> bool:
+    """Whether a frame's value is empty: None, NaN or pandas.NA."""
+    return value is None or type(value).__name__ == "NAType" or (isinstance(value, float) and math.isnan(value))
+
+
+def terminal_tables(
+    sections: Sequence[tuple[str, list[list[str]]]], header: Sequence[str], left: frozenset[str], *,
+    notes: Sequence[str] = (), width: int | None = None,
+) -> str:  # fmt: skip
+    """Titled tables as plain text, wrapped to the width, with notes below."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width or DEFAULT_WIDTH, color_system=None, markup=False, emoji=False, highlight=False
+    )
+    for title, body in sections:
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+        for name in header:
+            wraps = name in left
+            table.add_column(
+                name, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold" if wraps else "ellipsis"
+            )
+        for cells in body:
+            table.add_row(*cells)
+        console.print(title)
+        console.print(table)
+    for note in notes:
+        console.print(note, soft_wrap=True)
+    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+
+
+def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: frozenset[str]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "|".join("---" if h in left else "--:" for h in header) + "|"]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in body]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown(sections: Iterable[tuple[str, list[list[str]]]], notes: list[str]) -> str:
+    text = "\n".join(f"### {title}\n\n{markdown_table(HEADER, body, LEFT)}" for title, body in sections)
+    return text + ("\n" + "".join(f"- {note}\n" for note in notes) if notes else "")
+
+
+def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    if column not in frame.columns:
+        raise unknown("column", column, [str(c) for c in frame.columns])
+    if column == "mean":
+        sign = frame["higher_is_better"].map({True: -1.0, False: 1.0}).astype("float64")
+        order = (frame["mean"] * sign).sort_values(kind="stable", na_position="last").index
+        return frame.loc[order]
+    return frame.sort_values(column, ascending=column not in HIGHEST_FIRST, kind="stable", na_position="last")
+
+
+def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The frame cut into what stands under one title."""
+    for _, part in frame.groupby(list(TABLE_KEYS), sort=False, dropna=False):
+        yield part
+
+
+def _title(part: pd.DataFrame) -> str:
+    first = part.iloc[0]
+    threads = f"{first['threads']} thread" + ("s" if first["threads"] != 1 else "")
+    runtime = " ".join([first["device"], first["precision"], *(["compiled"] if first["compile"] else []), threads])
+    torch = f"torch {first['torch']}" if first["torch"] else ""
+    return " · ".join(text for text in (first["suite"], first["variant"], runtime, first["machine"], torch) if text)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    """The cells under HEADER. An arrow marks the metrics where lower is better."""
+    metric = row["metric"] + ("" if row["higher_is_better"] else " ↓")
+    status = "" if row["status"] == "ok" else row["status"]
+    figures = ("train_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "train_peak_mib", "params", "train_s")
+    return [
+        row["task"], metric, named(row["model"], row["options"]), score_text(row), short(row["rank"]),
+        *(short(row[column]) for column in figures), " ".join(text for text in (status, row["flags"]) if text),
+    ]  # fmt: skip
+
+
+def _digits(number: float, significant: int = 4) -> int:
+    """The decimals that show this many significant digits, at most six."""
+    if number == 0:
+        return 1
+    return max(0, min(6, significant - 1 - math.floor(math.log10(abs(number)))))
