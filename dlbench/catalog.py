@@ -23,7 +23,6 @@ import pluggy
 from . import hookspecs
 from .choice import Choice, check_options
 from .errors import UsageError, unknown
-from .schedule import Factor, Progress
 from .specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
 
 KINDS_OF_SPEC: dict[str, type] = {
@@ -34,16 +33,6 @@ KINDS_OF_SPEC: dict[str, type] = {
     "regularizers": RegularizerSpec,
     "suites": Suite,
 }
-
-
-def _constant() -> Factor:
-    def factor(progress: Progress) -> float:
-        return 1.0
-
-    return factor
-
-
-CONSTANT = ScheduleSpec(name="constant", build=_constant)
 
 
 @dataclass(frozen=True)
@@ -76,6 +65,7 @@ class Catalog:
     providers: dict[tuple[str, str], Source] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     plugins: pluggy.PluginManager = field(default_factory=lambda: _manager())
+    _clashes: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelSpec:
         """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. Raises UsageError."""
@@ -119,7 +109,7 @@ class Catalog:
 
     def checked(self, kind: str, choice: Choice) -> Choice:
         """The choice, once its name and its options are known to be right; raises UsageError."""
-        spec = self.model(choice.name) if kind == "models" else self._get(kind, choice.name)
+        spec: Any = self.model(choice.name) if kind == "models" else self._get(kind, choice.name)
         check_options(choice.name, spec.load if kind == "tasks" else spec.build, choice.options)
         return choice
 
@@ -169,8 +159,9 @@ class Catalog:
                 self._problem(plugin, text[0])
 
     def _place(self, kind: str, spec_type: type, spec: Any, source: Source) -> None:
-        if not isinstance(spec, spec_type):
-            self._problem(source.name, f"dlbench_{kind} yields {type(spec).__name__}, not {spec_type.__name__}")
+        given = type(spec).__name__
+        if given != spec_type.__name__:
+            self._problem(source.name, f"dlbench_{kind} yields {given}, not {spec_type.__name__}")
             return
         key = (kind, spec.name)
         if key in self.providers:
@@ -182,8 +173,6 @@ class Catalog:
         self.providers[key] = source
         self.specs[kind][spec.name] = spec
 
-    _clashes: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
-
 
 def discover(extra: Iterable[str] = ()) -> Catalog:
     """The catalog of all installed plugins and of what `-p` names (a module, or a .py file)."""
@@ -194,8 +183,6 @@ def discover(extra: Iterable[str] = ()) -> Catalog:
 def load_sources(sources: Iterable[Source]) -> Catalog:
     """A catalog of just these plugins."""
     catalog = Catalog()
-    catalog.specs["schedules"]["constant"] = CONSTANT
-    catalog.providers["schedules", "constant"] = Source("dlbench", "dlbench.catalog")
     for source in sorted(dict.fromkeys(sources), key=lambda s: s.name):
         catalog._add(source)
     catalog._collect()

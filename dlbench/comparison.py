@@ -1,4 +1,4 @@
-"""Two result sets, row by row: did the metric, the speed or the memory change? Three verdicts: better, worse, can't tell.
+"""Two result sets, row by row: did metric, speed or memory change? Three verdicts: better, worse, can't tell.
 
 Rows match on suite, task, model, options, variant and runtime. Metrics are compared over shared seeds and corrected
 (Holm) over all metrics of the comparison, because one gate stands on all of them. Speeds are compared only on the same
@@ -38,9 +38,10 @@ MIB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One quantity of one row: `metric`, `train speed`, `infer speed`, `memory`, `status`, or `row` where only one side
-    has it. `old`, `new` are in `unit`; `effect` is new - old for a metric, else the ratio new / old, with its interval
-    where there is one. Speeds are seconds per step, so a ratio above 1 is slower."""
+    """One quantity of one row: the metric (by its name), `train speed`, `infer speed`, `memory`, `status` (the share of
+    cells that are ok), or `row` where only one side has it. `old`, `new` are in `unit` (of speeds `ms` of wall time or
+    `ms cpu`, per step). `effect` is new - old for a metric, else the ratio new / old, with its interval where there is
+    one; a speed's ratio above 1 is slower."""
 
     suite: str
     task: str
@@ -161,7 +162,7 @@ def _status_changes(before: Group, after: Group) -> Iterator[Change]:
         call: Call = "worse" if shares[1] < shares[0] else "better"  # type: ignore[operator]
         reasons = [cell.get("reason") or "" for cell in after.cells if status_of(cell) != "ok"]
         why = f"{before.status()} -> {after.status()}" + (f": {reasons[0]}" if reasons and reasons[0] else "")
-        yield _change(after.key, "status", unit="share ok", old=shares[0], new=shares[1], verdict=call, why=why)
+        yield _change(after.key, "status", unit="ok", old=shares[0], new=shares[1], verdict=call, why=why)
     if before.profile and after.profile and (before.profile.status == "ok") != (after.profile.status == "ok"):
         call = "better" if after.profile.status == "ok" else "worse"
         why = f"profile {before.profile.status} -> {after.profile.status}"
@@ -188,10 +189,11 @@ def _profile_changes(before: Group, after: Group) -> Iterator[Change]:
 
 
 def _clock(before: Group, after: Group, name: str) -> str:
-    """Processor seconds on a CPU where both sides have them, because other processes disturb wall time; else wall."""
+    """Processor seconds where one CPU thread does all the work and both sides have them, because other processes
+    disturb wall time; else wall. (Those of several threads add up and don't say how long a step takes.)"""
     cpu = f"{name}_cpu_s"
-    on_cpu = before.key.device == after.key.device == "cpu"
-    return cpu if on_cpu and before.launches(cpu) and after.launches(cpu) else f"{name}_s"
+    one_thread = after.key.device == "cpu" and after.key.threads == 1
+    return cpu if one_thread and before.launches(cpu) and after.launches(cpu) else f"{name}_s"
 
 
 def _speed_change(before: Group, after: Group, quantity: str, clock: str) -> Change:
@@ -202,7 +204,7 @@ def _speed_change(before: Group, after: Group, quantity: str, clock: str) -> Cha
         comparison = replace(comparison, low=None, high=None, p=None, how="; ".join(obstacles))
     verdict = verdict_speed(comparison)
     old, new = (1e3 * math.exp(fmean(map(math.log, side))) if side else None for side in sides)
-    unit = "cpu ms per step" if clock.endswith("_cpu_s") else "ms per step"
+    unit = "ms cpu" if clock.endswith("_cpu_s") else "ms"
     return _change(
         after.key, quantity, unit=unit, old=old, new=new, effect=comparison.effect, low=comparison.low,
         high=comparison.high, verdict=verdict.call, why=verdict.why,
@@ -240,15 +242,14 @@ def _other_batch(before: Group, after: Group) -> list[str]:
 def _cells(change: Change) -> list[str]:
     """The cells under HEADER; fractions in % and their differences in percentage points."""
     factor = 100.0 if change.unit == "fraction" else 1.0
-    suffix = " %" if change.unit == "fraction" else ""
+    suffix = " %" if change.unit == "fraction" else f" {change.unit}" if change.unit else ""
 
     def shown(value: float | None) -> str:
         return "-" if value is None else f"{value * factor:.4g}{suffix}"
 
     model = change.model + (f" ({change.variant})" if change.variant else "")
-    unit = "" if change.unit in ("", "fraction") else f", {change.unit}"
     return [
-        change.task, model, change.quantity + unit, shown(change.old), shown(change.new), _effect_text(change, factor),
+        change.task, model, change.quantity, shown(change.old), shown(change.new), _effect_text(change, factor),
         change.verdict, change.why,
     ]  # fmt: skip
 

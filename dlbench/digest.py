@@ -21,7 +21,7 @@ def source_digest(function: Callable[..., Any]) -> str:
     """The digest of a builder or loader: 16 hex digits. A partial's bound arguments count too."""
     bound: dict[str, Any] = {}
     while isinstance(function, partial):
-        bound = {**dict(enumerate(function.args)), **function.keywords, **bound}  # type: ignore[dict-item]
+        bound = {**{str(i): value for i, value in enumerate(function.args)}, **function.keywords, **bound}
         function = function.func
     name = getattr(function, "__qualname__", type(function).__qualname__).partition(".")[0]
     module = sys.modules.get(function.__module__)

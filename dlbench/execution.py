@@ -45,7 +45,7 @@ class Execution:
         """Move a learner to the device, in its memory format, compiled if asked."""
         learner.to(self.device)
         if self.runtime.channels_last:
-            learner.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            learner.to(memory_format=torch.channels_last)
         if self.runtime.compile:
             for network in learner.children():
                 network.compile()

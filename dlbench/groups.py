@@ -7,22 +7,32 @@ only; its profile is the one with the same model, task, runtime, batch size and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
-from .results import Record, only
+from .results import Record
 
 WORST_FIRST = ("crashed", "failed", "oom", "timeout", "diverged", "no_data")
 
-LAUNCH_KEYS = (
-    "params", "flops_per_example", "train_step_s", "train_step_cpu_s", "train_examples_per_s",
-    "pipeline_examples_per_s", "infer_step_s", "infer_step_cpu_s", "infer_examples_per_s", "latency_p50_s",
-    "latency_p95_s", "train_peak_bytes", "infer_peak_bytes", "energy_j_per_example",
-)  # fmt: skip
-"""What is read of a profile's launch; each is a median over that launch's steps or blocks. `*_step_s` is wall time and
-`*_step_cpu_s` processor time of one step; an absent or null key is "not measured"."""
+FIGURES = {
+    "params": ("params",),
+    "flops_per_example": ("flops_per_example", "train"),
+    "train_step_s": ("train", "s_per_step"),
+    "train_step_cpu_s": ("train", "cpu_s_per_step"),
+    "train_examples_per_s": ("train", "units_per_s"),
+    "pipeline_examples_per_s": ("pipeline", "units_per_s"),
+    "infer_step_s": ("infer", "s_per_step"),
+    "infer_step_cpu_s": ("infer", "cpu_s_per_step"),
+    "infer_examples_per_s": ("infer", "units_per_s"),
+    "latency_p50_ms": ("latency_ms", "p50"),
+    "latency_p95_ms": ("latency_ms", "p95"),
+    "train_peak_bytes": ("memory", "train_peak_bytes"),
+    "infer_peak_bytes": ("memory", "infer_peak_bytes"),
+    "energy_j_per_example": ("energy_j_per_example",),
+}
+"""Where a figure stands in a launch, as `dlbench.measure.profile` returns it. Of a list of blocks the median counts;
+absent or null means not measured."""
 
 
 class RowKey(NamedTuple):
@@ -91,18 +101,22 @@ class Group:
         found = {int(cell["seed"]): (cell.get("metrics") or {}).get(split, {}).get(name) for cell in self.ok}
         return {seed: float(value) for seed, value in found.items() if is_number(value)}
 
-    def launches(self, key: str) -> list[float]:
-        """A figure of the profile, one per launch that measured it."""
-        if key not in LAUNCH_KEYS:
-            raise KeyError(key)
+    def launches(self, figure: str) -> list[float]:
+        """One of FIGURES, one value per launch that measured it."""
         if self.profile is None or self.profile.status != "ok":
             return []
-        values = [launch.get(key) for launch in (self.profile.get("profile") or {}).get("launches", [])]
-        return [float(value) for value in values if is_number(value)]
+        found = [_read(launch, FIGURES[figure]) for launch in self.raw_launches]
+        return [value for value in found if value is not None]
 
-    def measured(self, key: str) -> float | None:
+    @property
+    def raw_launches(self) -> list[dict[str, Any]]:
+        """The profile's launches as they were recorded."""
+        body = (self.profile.get("profile") if self.profile else None) or {}
+        return list(body.get("launches") or [])
+
+    def measured(self, figure: str) -> float | None:
         """The median over launches; None where none measured it."""
-        values = self.launches(key)
+        values = self.launches(figure)
         return median(values) if values else None
 
     def status(self) -> str:
@@ -120,13 +134,13 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
     """The groups of all suites, sorted by key. Of several records for one seed the newest counts."""
     found: dict[RowKey, Group] = {}
     for suite, records in by_suite.items():
-        records = [*{record.name: record for record in records}.values()]
-        keys = _complete({record.name: _key(suite, record) for record in records})
-        for cell in only(records, "cell"):
-            found.setdefault(keys[cell.name], Group(keys[cell.name])).cells.append(cell)
+        placed = list(zip(_complete([_key(suite, record) for record in records]), records, strict=True))
+        for key, record in placed:
+            if not record.is_profile:
+                found.setdefault(key, Group(key)).cells.append(record)
         for group in found.values():
             group.cells = _newest_per_seed(group.cells)
-        _attach([(keys[record.name], record) for record in only(records, "profile")], found)
+        _attach([(key, record) for key, record in placed if record.is_profile], found)
     return [found[key] for key in sorted(found)]
 
 
@@ -160,10 +174,10 @@ def _key(suite: str, record: Record) -> RowKey:
     )  # fmt: skip
 
 
-def _complete(keys: dict[str, RowKey]) -> dict[str, RowKey]:
+def _complete(keys: list[RowKey]) -> list[RowKey]:
     """A cell that died before it could say where it ran joins the one row that is the same in all else."""
     known: dict[RowKey, set[RowKey]] = {}
-    for key in keys.values():
+    for key in keys:
         if all(key.place):
             known.setdefault(key._replace(machine="", torch=""), set()).add(key)
 
@@ -172,7 +186,7 @@ def _complete(keys: dict[str, RowKey]) -> dict[str, RowKey]:
         fitting = [c for c in candidates if key.machine in ("", c.machine) and key.torch in ("", c.torch)]
         return key if all(key.place) or len(fitting) != 1 else fitting[0]
 
-    return {name: complete(key) for name, key in keys.items()}
+    return [complete(key) for key in keys]
 
 
 def _newest_per_seed(cells: list[Record]) -> list[Record]:
@@ -182,27 +196,40 @@ def _newest_per_seed(cells: list[Record]) -> list[Record]:
     return [newest[seed] for seed in sorted(newest)]
 
 
-def _attach(profiles: Iterable[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
+def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
     """Give each profile to the rows that it measures, whatever their variant; a row prefers one of its own variant,
     then the newest. A profile without such a row becomes a row of its own."""
+    siblings: dict[RowKey, list[Group]] = {}
+    for key, group in found.items():
+        siblings.setdefault(key._replace(variant=""), []).append(group)
     for key, profile in sorted(profiles, key=lambda pair: _created(pair[1])):
-        fitting = [g for g in found.values() if _fits(g, key, profile)]
-        if not fitting:
-            fitting = [found.setdefault(key, Group(key))] if key not in found else []
+        fitting = [group for group in siblings.get(key._replace(variant=""), []) if _fits(group, profile)]
         for group in fitting:
-            current = group.profile
-            own = key.variant == group.key.variant
-            if current is None or own or (current.get("variant") or "") != group.key.variant:
+            if _preference(group, profile) >= _preference(group, group.profile):
                 group.profile = profile
+        if not fitting and (key not in found or not found[key].cells):
+            found[key] = Group(key, profile=profile)
 
 
-def _fits(group: Group, key: RowKey, profile: Record) -> bool:
-    if group.key._replace(variant="") != key._replace(variant=""):
-        return False
-    if not group.cells:
-        return group.key.variant == key.variant
-    recipe, other = group.head.get("recipe") or {}, profile.get("recipe") or {}
+def _fits(group: Group, profile: Record) -> bool:
+    recipe, other = group.cells[-1].get("recipe") or {}, profile.get("recipe") or {}
     return all(recipe.get(name) == other.get(name) for name in ("batch_size", "optimizer"))
+
+
+def _preference(group: Group, profile: Record | None) -> tuple[bool, str]:
+    if profile is None:
+        return False, ""
+    return (profile.get("variant") or "") == group.key.variant, _created(profile)
+
+
+def _read(launch: dict[str, Any], path: tuple[str, ...]) -> float | None:
+    value: Any = launch
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        blocks = [float(block) for block in value if is_number(block)]
+        return median(blocks) if blocks else None
+    return float(value) if is_number(value) else None
 
 
 def _created(record: Record) -> str:

@@ -21,7 +21,9 @@ class Kind:
 
     @classmethod
     def label(cls) -> str:
-        """The name in tables and messages: the class name in snake case."""
+        """The name in tables and messages: the class name in snake case; `any` for the bases of all kinds."""
+        if cls in (Kind, InputKind, OutputKind):
+            return "any"
         return "".join("_" + c.lower() if c.isupper() and i else c.lower() for i, c in enumerate(cls.__name__))
 
     def __str__(self) -> str:

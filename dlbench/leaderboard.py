@@ -58,18 +58,21 @@ def metrics(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
 
 
 def notes(by_suite: dict[str, list[Record]]) -> list[str]:
-    """One line for each record that is not ok: what, why, where, and its log."""
+    """What didn't end ok: one line for each row and reason, with the seeds, where it happened and a log."""
     lines = []
     for group in groups(by_suite):
+        alike: dict[str, list[Record]] = {}
         for record in group.records:
             status = record.status if record.is_profile else status_of(record)
-            if status == "ok":
-                continue
-            what = "profile" if record.is_profile else f"seed {record['seed']}"
-            reason = record.get("reason") or ("its metric is not a finite number" if record.status == "ok" else "")
-            where = f" (at {record['where']})" if record.get("where") else ""
-            title = f"{group.key.task} x {group.key.model_text}, {what}"
-            lines.append(f"{title}: {status}: {reason}{where}; log: logs/{record.name}.log")
+            if status != "ok":
+                reason = record.get("reason") or ("its metric is not a finite number" if record.status == "ok" else "")
+                where = f" (at {record['where']})" if record.get("where") else ""
+                alike.setdefault(": ".join(text for text in (status, reason) if text) + where, []).append(record)
+        for text, records in alike.items():
+            seeds = ", ".join(f"{record['seed']}" for record in records if not record.is_profile)
+            what = " and ".join([*([f"seed {seeds}"] if seeds else []), *(["profile"] * records[-1].is_profile)])
+            log = "" if text.startswith("no_data") else f"; log: logs/{records[0].name}.log"
+            lines.append(f"{group.key.task} x {group.key.model_text}, {what}: {text}{log}")
     return lines
 
 
@@ -136,22 +139,19 @@ def _yardsticks(group: Group) -> dict[str, float | None]:
 def _speed(group: Group) -> dict[str, float | None]:
     same = (
         "flops_per_example", "train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s",
-        "energy_j_per_example",
+        "latency_p50_ms", "latency_p95_ms", "energy_j_per_example",
     )  # fmt: skip
-    scaled = {
-        "latency_p50_ms": ("latency_p50_s", 1e3), "latency_p95_ms": ("latency_p95_s", 1e3),
-        "train_peak_mib": ("train_peak_bytes", 1 / MIB), "infer_peak_mib": ("infer_peak_bytes", 1 / MIB),
-    }  # fmt: skip
     figures = {name: group.measured(name) for name in same}
-    for column, (name, factor) in scaled.items():
-        value = group.measured(name)
-        figures[column] = None if value is None else value * factor
+    for part in ("train", "infer"):
+        peak = group.measured(f"{part}_peak_bytes")
+        figures[f"{part}_peak_mib"] = None if peak is None else peak / MIB
     return figures
 
 
 def _flags(group: Group, estimate: Estimate) -> list[str]:
     """The union of the records' flags and what only the whole row shows, sorted."""
-    flags = {flag for record in group.records for flag in record.get("flags") or []}
+    sources = [*(record.body for record in group.records), *group.raw_launches]
+    flags = {str(flag) for source in sources for flag in source.get("flags") or []}
     floor = _yardsticks(group)["floor"]
     if floor is not None and estimate.mean is not None:
         flags.discard("at_floor")

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class Batch:
     """What one step sees.
 
-    `inputs`: the input kind's runtime value, as `forward` gets it. `targets`: as the output kind fixes them; None where
-    there are none. `mask`: bool, shaped like the targets: which predictions count; None for all of them. `size`: how many
-    of the task's unit it holds (images, tokens, nodes), masked ones left out. `continues`: None where batches stand
-    alone; else whether this one goes on where the last ended, and then the model is called as
+    `inputs`: the input kind's runtime value, as `forward` gets it. `targets`: as the output kind fixes them; None
+    where there are none. `mask`: bool, shaped like the targets: which predictions count; None for all of them. `size`:
+    how many of the task's unit it holds (images, tokens, nodes), masked ones left out. `continues`: None where batches
+    stand alone; else whether this one goes on where the last ended, and then the model is called as
     `forward(inputs, state) -> (outputs, state)` with `state` None at a start.
     """
 

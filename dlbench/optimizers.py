@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -122,9 +122,9 @@ class Optimizers:
         if self._scaler is not None:
             total = self._scaler.scale(total)
         if restricted and len(self._all) > 1:
-            total.backward(inputs=[q for p in parts for q in p.parameters])
+            total.backward(inputs=[q for p in parts for q in p.parameters])  # type: ignore[no-untyped-call]
         else:
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
 
     def _step(self, parts: list[Part]) -> None:
         for p in parts:
@@ -146,7 +146,7 @@ class Optimizers:
         part = parts[0]
         values: list[Tensor] = []
 
-        def evaluate() -> Tensor:
+        def evaluate() -> Any:
             part.optimizer.zero_grad()
             value = loss()
             with torch.enable_grad():

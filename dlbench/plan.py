@@ -222,7 +222,7 @@ def _sources(catalog: Catalog, model: Choice, task: Choice, recipe: Recipe) -> t
     """The plugins that a child needs for this job."""
     wanted = [("models", model.name), ("tasks", task.name), *_ingredients(recipe)]
     found = [catalog.provider(*pair) for pair in wanted]
-    return tuple(sorted({s for s in found if s.name != "dlbench"}, key=lambda s: s.name))
+    return tuple(sorted(set(found), key=lambda s: s.name))
 
 
 def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[str, Any]:

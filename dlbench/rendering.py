@@ -20,7 +20,7 @@ HEADER = (
     "task", "metric", "model", "score", "rank", "train/s", "infer/s", "p50 ms", "peak MiB", "params", "train s", "notes"
 )  # fmt: skip
 LEFT = frozenset({"task", "metric", "model", "notes"})
-WRAPPING = LEFT
+UNBROKEN = 20
 HIGHEST_FIRST = frozenset({"train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s", "seeds"})
 
 
@@ -42,7 +42,8 @@ def render(
     sections = [(_title(part), [_cells(dict(row)) for _, row in part.iterrows()]) for part in _parts(frame)]
     if format == "md":
         return _markdown(sections, list(notes))
-    return terminal_tables(sections, HEADER, LEFT, notes=list(notes), width=width)
+    merged = [(title, _merge_task_and_metric(body)) for title, body in sections]
+    return terminal_tables(merged, (HEADER[0], *HEADER[2:]), LEFT, notes=list(notes), width=width)
 
 
 def score_text(row: dict[str, Any]) -> str:
@@ -93,11 +94,10 @@ def terminal_tables(
     )
     for title, body in sections:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for name in header:
-            wraps = name in left
-            table.add_column(
-                name, justify="left" if wraps else "right", no_wrap=not wraps, overflow="fold" if wraps else "ellipsis"
-            )
+        for index, name in enumerate(header):
+            longest = max((len(cells[index]) for cells in body), default=0)
+            whole = name not in left or (name == "model" and longest <= UNBROKEN and console.width >= DEFAULT_WIDTH)
+            table.add_column(name, justify="left" if name in left else "right", no_wrap=whole, overflow="fold")
         for cells in body:
             table.add_row(*cells)
         console.print(title)
@@ -117,6 +117,16 @@ def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: f
 def _markdown(sections: Iterable[tuple[str, list[list[str]]]], notes: list[str]) -> str:
     text = "\n".join(f"### {title}\n\n{markdown_table(HEADER, body, LEFT)}" for title, body in sections)
     return text + ("\n" + "".join(f"- {note}\n" for note in notes) if notes else "")
+
+
+def _merge_task_and_metric(body: Iterable[list[str]]) -> list[list[str]]:
+    """One narrow column for both, filled where it changes, so that a table fits a terminal."""
+    merged, last = [], ""
+    for task, metric, *rest in body:
+        text = f"{task} {metric}"
+        merged.append(["" if text == last else text, *rest])
+        last = text
+    return merged
 
 
 def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:

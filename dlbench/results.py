@@ -6,7 +6,8 @@ take the squares over.
 
 The body of a record (all times in seconds, all sizes in bytes):
 
-    schema, name, type ("cell" | "profile"), created (UTC), dlbench, protocol, command, suite, variant, seed (None in a profile)
+    schema, name, type ("cell" | "profile"), created (UTC), dlbench, protocol, command, suite, variant
+    seed (None in a profile)
     model   {name, options (text), family, digest, plugin, plugin_version}
     task    {name, options (text), version, digest, unit, folds, metric {name, unit, higher_is_better}, floor, bound,
              reference {value, source} | None, data ("embedded" | "verified" | "unverified" | "missing"), data_digest,

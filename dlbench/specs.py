@@ -68,6 +68,7 @@ class TaskSpec:
     `floor`: what the `constant` model scores on the test split, exactly; `bound`: the best possible; `reference`: a
     published value. All three hold for the default options only, and rows with other options stand without them.
     `data`: the files, or a function of the options that gives them; None where everything is embedded or generated.
+    `datasets`: all sets that such a function may give, so that `dlbench data` knows them.
     `recipe`: how it is trained where nobody says otherwise. `unit`: what throughput counts.
     """
 
@@ -85,6 +86,7 @@ class TaskSpec:
     folds: int = 1
     version: str = "1"
     data: DataSet | Callable[..., DataSet | None] | None = None
+    datasets: tuple[DataSet, ...] = ()
     flags: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     description: str = ""

@@ -169,7 +169,7 @@ def compare_launches(old: Iterable[float], new: Iterable[float]) -> Comparison:
         return Comparison(effect=math.exp(effect), how="one launch can't be tested")
     degrees = len(logs[0]) + len(logs[1]) - 2
     pooled = sum((len(side) - 1) * variance(side) for side in logs) / degrees
-    how = f"t-test on the logs of {len(logs[0])} and {len(logs[1])} launches"
+    how = f"t-test over {len(logs[0])} and {len(logs[1])} launches"
     low, high, p = _t_test(effect, pooled * sum(1 / len(side) for side in logs), degrees)
     return Comparison(effect=math.exp(effect), low=math.exp(low), high=math.exp(high), p=p, how=how)
 

@@ -42,7 +42,7 @@ def read_suite(path: Path) -> Suite:
 
 
 def _block(table: dict[str, Any]) -> Block:
-    lists = {key: tuple(table[key]) for key in ("models", "tasks") if key in table}
+    lists: dict[str, Any] = {key: tuple(table[key]) for key in ("models", "tasks") if key in table}
     resolve([("suite", table.get("set", {}))])
     return _make(Block, {"models": ("*",), "tasks": ("*",), **table, **lists})  # type: ignore[no-any-return]
 

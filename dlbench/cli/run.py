@@ -177,9 +177,8 @@ def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
     click.echo(leaderboard.render(frame, "terminal"), nl=False)
     if runner.skips:
         click.echo(f"{len(runner.skips)} pairs skipped because they don't fit (--dry-run lists them).")
-    click.echo(
-        f"{runner.ran} run now, {len(records_of(mine)) - runner.ran} found done; records and leaderboard.csv are in {results.root}/"
-    )
+    found = len(records_of(mine)) - runner.ran
+    click.echo(f"{runner.ran} run now, {found} found done; records and leaderboard.csv are in {results.root}/")
 
 
 def records_of(by_suite: Mapping[str, list[Any]]) -> set[str]:

@@ -215,7 +215,8 @@ def kernel_oom_kills() -> int:
 def main() -> None:
     """`python -c "from dlbench.execute.server import main; main()" FD`, started by the local executor."""
     parent = socket.socket(fileno=int(sys.argv[1]))
-    unpacker, first = Unpacker(), []
+    unpacker = Unpacker()
+    first: list[dict[str, Any]] = []
     while not first:
         data = parent.recv(1 << 16)
         if not data:
@@ -232,3 +233,4 @@ def main() -> None:
     for message in first[1:]:
         server._launch(message)
     server.serve()
+    os._exit(0)  # nothing to tidy up, and libraries that were preloaded complain when they are torn down

@@ -132,35 +132,43 @@ def _time_block(step: Step, blocks: Blocks, sync: Callable[[], None], events: tu
 
 def choose_steps(step: Step, block_s: float, sync: Callable[[], None]) -> int:
     """How many steps last `block_s` seconds: doubled until a trial comes near, then scaled."""
-    steps = 1
-    while True:
+
+    def trial() -> float:
         sync()
         start = time.perf_counter()
         for _ in range(steps):
             step()
         sync()
-        elapsed = time.perf_counter() - start
+        return time.perf_counter() - start
+
+    steps = 1
+    while True:
+        elapsed = trial()
+        if block_s / 2 <= elapsed < 4 * block_s:
+            elapsed = min(elapsed, trial())  # one that was interrupted looks long
         if elapsed >= block_s / 2:
             return max(1, math.ceil(1.1 * steps * block_s / elapsed))
         steps *= 2 if elapsed > 0 else 16
 
 
 def timer_cost() -> float:
-    """Seconds that one pair of readings costs."""
-    readings = 200
-    start = time.perf_counter()
-    for _ in range(readings):
-        time.process_time()
-        time.perf_counter()
-    return 2 * (time.perf_counter() - start) / readings
+    """Seconds that one pair of readings costs; the least of several trials, because some are interrupted."""
+    readings, trials = 20, []
+    for _ in range(10):
+        start = time.perf_counter()
+        for _ in range(readings):
+            time.process_time()
+            time.perf_counter()
+        trials.append(2 * (time.perf_counter() - start) / readings)
+    return min(trials)
 
 
 def warm_up(step: Step, *, warmup_s: float, sync: Callable[[], None], limit_s: float | None = None) -> bool:
     """At least 10 steps and `warmup_s` seconds, until two neighbouring blocks of steps agree within 2 % in their
     medians.
 
-    Gives up, and returns False, after `limit_s` (default: 30 s, or twenty times a quick protocol's `warmup_s`), or after
-    100 steps and four times `warmup_s`.
+    Gives up, and returns False, after `limit_s` (default: 30 s, or twenty times a quick protocol's `warmup_s`), or
+    after 100 steps and four times `warmup_s`.
     """
     limit = (30.0 if warmup_s >= 0.5 else 20 * warmup_s) if limit_s is None else limit_s
     start, steps, medians = time.perf_counter(), 0, list[float]()
@@ -211,17 +219,19 @@ def time_single_steps(
 
 
 @contextmanager
-def steady(step: Callable[[], object], sync: Callable[[], None]) -> Iterator[None]:
-    """No garbage collection inside, and what lives already is set aside; two more untimed steps come first, because the
-    first steps after a collection are slower."""
+def steady(step: Callable[[], object] | None = None, sync: Callable[[], None] | None = None) -> Iterator[None]:
+    """No automatic garbage collection inside, and what lives already is set aside, so that a collection by hand is cheap.
+    Two more untimed steps come first, because the first ones after a collection are slower."""
     was_on = gc.isenabled()
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
-        for _ in range(2):
+        if step is not None:
             step()
-        sync()
+            step()
+        if sync is not None:
+            sync()
         yield
     finally:
         gc.unfreeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -16,10 +17,10 @@ _TRANSPARENT = frozenset({"aten", "prim", "prims", "profiler", "c10d", "_c10d_fu
 
 def count_flops(function: Callable[[], object]) -> int | None:
     """The FLOPs of what `function()` executes, forward and backward: dense, sparse (by their non-zeros) and batched
-    products, convolutions, attention, recurrent layers. Elementwise work, norms, scatters and gathers add nothing, as in
-    the published counts. None where operators took part that nobody can look into."""
+    products, convolutions, attention, recurrent layers. Elementwise work, norms, scatters and gathers add nothing, as
+    in the published counts. None where operators took part that nobody can look into."""
     watch = _Watch()
-    with ExitStack() as stack:
+    with warnings.catch_warnings(), ExitStack() as stack:
         stack.enter_context(_open_kernels())
         stack.enter_context(watch)
         counter = stack.enter_context(FlopCounterMode(display=False, custom_mapping=_formulas()))
@@ -42,9 +43,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def _open_kernels() -> Iterator[None]:
-    """Kernels that hide their products (oneDNN's and cuDNN's recurrent layers, the encoder's fast path, compiled graphs)
-    are replaced by the operators they stand for."""
+    """Kernels that hide their products (oneDNN's and cuDNN's recurrent layers, the encoder's fast path, compiled
+    graphs) are replaced by the operators they stand for."""
     fast_path = torch.backends.mha.get_fastpath_enabled()
+    warnings.filterwarnings(
+        "ignore", message="TF32 acceleration on top of oneDNN"
+    )  # not asked for: switched off and on
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with (

@@ -67,7 +67,7 @@ class _Launch:
             "optimizer_bytes": self.optimizers.state_bytes(),
         }
         del self.learner, self.optimizers
-        with self._phase("memory"):
+        with self._phase("memory"), clock.steady():
             memory = self._memory()
         return {
             **sizes,

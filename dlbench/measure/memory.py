@@ -20,8 +20,8 @@ def peak_bytes(function: Callable[[], object], device: str = "cpu") -> int:
     """The most bytes that `function()` held at once in torch's allocator, of what it allocated itself.
 
     What is alive before it starts is not counted, nor is it when freed inside. On the CPU this is every allocation and
-    release that the profiler reports on the calling thread: exact to the byte; scratch memory that kernel libraries take
-    by themselves is not seen. On CUDA it is the caching allocator's peak, in its units of 512 bytes.
+    release that the profiler reports on the calling thread: exact to the byte; scratch memory that kernel libraries
+    take by themselves is not seen. On CUDA it is the caching allocator's peak, in its units of 512 bytes.
     """
     if device.startswith("cuda"):
         return _cuda_peak(function, device)
@@ -36,12 +36,11 @@ def peak_bytes(function: Callable[[], object], device: str = "cpu") -> int:
 def resident_peak_bytes(function: Callable[[], object]) -> int | None:
     """How far `function()` raised the process's resident memory (Linux; None elsewhere, or where it isn't permitted).
     See `TOO_COARSE_BYTES`."""
-    gc.collect()
-    _return_freed_heap()
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
-        start = _status_bytes("VmRSS")
         with _no_collections():
+            _return_freed_heap()
+            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here
+            start = _status_bytes("VmRSS")
             kept = function()
             peak = _status_bytes("VmHWM")
         del kept

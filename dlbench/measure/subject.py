@@ -20,8 +20,8 @@ class Subject:
 
     `build()` returns a fresh learner on `device` with its optimizers; the memory pass calls it again.
     `train_step(learner, optimizers, batch)` is the whole training step, its own precision included. `predict(learner,
-    batch)` is one evaluation (where the output kind is `Sample`: samples are drawn and returned); it runs in evaluation mode, without
-    gradients, inside `autocast()`.
+    batch)` is one evaluation (where the output kind is `Sample`: samples are drawn and returned); it runs in evaluation
+    mode, without gradients, inside `autocast()`.
     """
 
     build: Callable[[], tuple[Learner, Optimizers]]

@@ -1,0 +1,32 @@
+"""`dlbench check`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+NOT_CONFORMING = 1
+
+
+@click.command()
+@click.argument("plugin")
+@click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA.")
+@click.option("-v", "--verbose", is_flag=True, help="Also list what holds.")
+def command(plugin: str, data: Path | None, verbose: bool) -> None:
+    """Check a plugin (its entry point's name, its module, or a .py file) and every model and task that it provides.
+
+    Exit status 1 where something doesn't hold.
+    """
+    from ..testing import check_plugin
+
+    findings = check_plugin(plugin, data_root=data)
+    for finding in findings:
+        if verbose or not finding.ok:
+            click.echo(str(finding))
+    bad = sum(not finding.ok for finding in findings)
+    click.echo(
+        f"{plugin}: {len(findings)} checks, {bad} don't hold" if bad else f"{plugin}: {len(findings)} checks hold"
+    )
+    sys.exit(NOT_CONFORMING if bad else 0)

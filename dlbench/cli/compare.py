@@ -1,0 +1,25 @@
+"""`dlbench compare`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from .table import load
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--gate", is_flag=True, help="Exit with 1 if anything is worse.")
+@click.option("--format", "format_", default="terminal", type=click.Choice(["terminal", "csv", "md", "json"]))
+def command(old: Path, new: Path, gate: bool, format_: str) -> None:
+    """Compare two result sets: metric, speed and memory are better, worse, or can't be told apart."""
+    from ..comparison import compare, has_worse, render_comparison
+
+    changes = compare(load(old), load(new))
+    click.echo(render_comparison(changes, format_), nl=False)
+    if gate and has_worse(changes):
+        sys.exit(1)

@@ -1,0 +1,102 @@
+"""`dlbench data`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..catalog import Catalog, discover
+from ..data.fetch import fetch as fetch_set
+from ..data.root import default_cache, default_root
+from ..data.sets import DataSet
+from ..data.verify import SetState, state
+from ..errors import unknown
+from .list import columns
+
+data_option = click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA.")
+plugin_option = click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py")
+
+
+@click.group()
+def command() -> None:
+    """List, fetch, verify or locate the data sets that tasks read."""
+
+
+@command.command("list")
+@data_option
+@plugin_option
+def list_(data: Path | None, plugins: tuple[str, ...]) -> None:
+    """Every data set: whether it is here, how large, under which licence."""
+    rows = []
+    for name, dataset in sets(discover(plugins)).items():
+        found = state(dataset, data or default_root(), default_cache())
+        size = f"{found.bytes / 1e6:.1f} MB" if found.bytes else "-"
+        how = "fetch" if all(file.urls for file in dataset.files) else "by hand"
+        rows.append({"set": name, "state": found.status, "files": str(len(dataset.files)), "size": size, "get": how,
+                     "licence": dataset.licence})  # fmt: skip
+    for line in columns(rows):
+        click.echo(line)
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+@data_option
+@plugin_option
+def fetch(names: tuple[str, ...], data: Path | None, plugins: tuple[str, ...]) -> None:
+    """Fetch data sets from their published addresses, checked by sha256."""
+    root = data or default_root()
+    for dataset in pick(sets(discover(plugins)), names):
+        written = fetch_set(dataset, root)
+        click.echo(f"{dataset.name}: {len(written)} files fetched, {len(dataset.files) - len(written)} were here")
+
+
+@command.command()
+@click.argument("names", nargs=-1)
+@data_option
+@plugin_option
+def verify(names: tuple[str, ...], data: Path | None, plugins: tuple[str, ...]) -> None:
+    """Hash every file anew; exit status 1 where one of a set that is here differs."""
+    known = sets(discover(plugins))
+    bad = 0
+    for dataset in pick(known, names) if names else known.values():
+        found: SetState = state(dataset, data or default_root(), None)
+        click.echo(found.summary)
+        bad += found.status == "unverified" or (bool(names) and found.status == "missing")
+    sys.exit(1 if bad else 0)
+
+
+@command.command()
+@click.argument("name", required=False)
+@data_option
+@plugin_option
+def path(name: str | None, data: Path | None, plugins: tuple[str, ...]) -> None:
+    """Print the data root, or the path of each file of a set."""
+    root = data or default_root()
+    if name is None:
+        click.echo(root)
+        return
+    (dataset,) = pick(sets(discover(plugins)), [name])
+    for file in dataset.files:
+        click.echo(root / file.path)
+
+
+def sets(catalog: Catalog) -> dict[str, DataSet]:
+    """All data sets of all tasks, those that options choose among included."""
+    found: dict[str, DataSet] = {}
+    for name in catalog.specs["tasks"]:
+        spec = catalog.task(name)
+        for dataset in (spec.files({}), *spec.datasets):
+            if dataset is not None:
+                found.setdefault(dataset.name, dataset)
+    return dict(sorted(found.items()))
+
+
+def pick(known: dict[str, DataSet], names: Any) -> list[DataSet]:
+    """The sets of these names; raises UsageError."""
+    for name in names:
+        if name not in known:
+            raise unknown("data set", name, known)
+    return [known[name] for name in names]

@@ -1,0 +1,33 @@
+"""`dlbench table`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+from .run import DEFAULT_RESULTS
+
+
+@click.command()
+@click.argument("results", default=DEFAULT_RESULTS, type=click.Path(path_type=Path))
+@click.option("--format", "format_", default="terminal", type=click.Choice(["terminal", "csv", "md", "json"]))
+@click.option("--sort", metavar="COLUMN", help="A column of the CSV; the best first.")
+def command(results: Path, format_: str, sort: str | None) -> None:
+    """Print the leaderboard of a results folder, a published folder, or one record."""
+    from .. import leaderboard
+
+    by_suite = load(results)
+    frame = leaderboard.rows(by_suite)
+    click.echo(leaderboard.render(frame, format_, sort=sort, notes=leaderboard.notes(by_suite)), nl=False)
+
+
+def load(path: Path):  # type: ignore[no-untyped-def]
+    """The records under a path, by suite; raises UsageError where there are none."""
+    from ..results import load_by_suite
+
+    try:
+        return load_by_suite(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(str(error)) from error

@@ -1,0 +1,55 @@
+"""Records and leaderboards as others may see them: no host names, no absolute paths, no logs."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from . import leaderboard
+from .results import Record, read_record, slug, write_json
+from .runtime import Runtime
+
+ABSOLUTE = re.compile(r"(?<![\w./])(?:~|[A-Za-z]:|/(?=[\w.@+-]+[/\\]))(?:[/\\]?[\w.@+-]+[/\\])+([\w.@+-]*)")
+
+
+def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
+    """Write `target/SUITE/MACHINE/{leaderboard.csv,metrics.csv,records/}`; returns the folders. What was published
+    there before stays, unless a new record stands for the same square."""
+    folders: dict[Path, dict[str, Record]] = {}
+    for suite, records in by_suite.items():
+        for record in records:
+            folder = target / slug(suite) / slug(record["environment"]["machine"])
+            public = Record({**scrubbed(record.body), "suite": suite})
+            folders.setdefault(folder, {})[square_of(public)] = public
+    for folder, squares in folders.items():
+        old = {square_of(r): r for r in map(read_record, sorted((folder / "records").glob("*.json")))}
+        for square, record in squares.items():
+            if square in old and old[square].name != record.name:
+                (folder / "records" / f"{old[square].name}.json").unlink()
+            write_json(folder / "records" / f"{record.name}.json", record.body)
+        together: dict[str, list[Record]] = {}
+        for record in {**old, **squares}.values():
+            together.setdefault(record["suite"], []).append(record)
+        leaderboard.write_csv(leaderboard.rows(together), folder / "leaderboard.csv")
+        leaderboard.write_csv(leaderboard.metrics(together), folder / "metrics.csv")
+    return sorted(folders)
+
+
+def square_of(record: Record) -> str:
+    """What a record stands for in its table: two records of the same square are old and new."""
+    keys = ("type", "suite", "variant", "seed")
+    who = [[record[what]["name"], record[what]["options"]] for what in ("model", "task")]
+    return json.dumps([who, [record[key] for key in keys], Runtime(**record["runtime"]).identity()], sort_keys=True)
+
+
+def scrubbed(value: Any) -> Any:
+    """The value with every absolute path in its texts cut down to its last part."""
+    if isinstance(value, str):
+        return ABSOLUTE.sub(r"\1", value)
+    if isinstance(value, dict):
+        return {key: scrubbed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [scrubbed(item) for item in value]
+    return value
