@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalog import Catalog, Source
-from .choice import Choice
+from .choice import Choice, option_defaults
 from .data.sets import DataSet
 from .data.verify import digest as data_digest
 from .data.verify import state as data_state
@@ -208,6 +208,9 @@ def check_ingredients(catalog: Catalog, recipe: Recipe) -> None:
     for part in [recipe, *(recipe.part(name) for name, _ in recipe.parts)]:
         catalog.checked("optimizers", part.optimizer)
         catalog.checked("schedules", part.schedule)
+        builder = catalog.optimizer(part.optimizer.name).build
+        if part.weight_decay and "weight_decay" not in option_defaults(builder):
+            raise UsageError(f"the optimizer {part.optimizer.name} has no weight decay: set weight_decay=0")
     for regularizer in recipe.regularizers:
         catalog.checked("regularizers", regularizer)
 

@@ -174,7 +174,7 @@ def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
         body = json.loads(leaderboard.render(frame, "json"))
         click.echo(json.dumps({"rows": body, "skips": [asdict(skip) for skip in runner.skips]}, indent=1))
         return
-    click.echo(leaderboard.render(frame, "terminal"), nl=False)
+    click.echo(leaderboard.render(frame, "terminal", notes=leaderboard.notes(mine)), nl=False)
     if runner.skips:
         click.echo(f"{len(runner.skips)} pairs skipped because they don't fit (--dry-run lists them).")
     found = len(records_of(mine)) - runner.ran

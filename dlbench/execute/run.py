@@ -121,7 +121,6 @@ class Runner:
 
     def _conclude(self, job: Job, result: Mapping[str, Any]) -> Record | None:
         """The outcome's record, or None for a skip."""
-        self.ran += 1
         if result["status"] == "skip":
             skip = Skip(job.suite, str(job.model), str(job.task), result["reason"])
             if skip not in self.skips:
@@ -131,6 +130,7 @@ class Runner:
         return self._save(job, result)
 
     def _save(self, job: Job, result: Mapping[str, Any]) -> Record:
+        self.ran += 1
         body = dict(result.get("body") or {})
         flags = list(dict.fromkeys([*job.flags, *body.pop("flags", [])]))
         record = Record({

@@ -220,8 +220,8 @@ def time_single_steps(
 
 @contextmanager
 def steady(step: Callable[[], object] | None = None, sync: Callable[[], None] | None = None) -> Iterator[None]:
-    """No automatic garbage collection inside, and what lives already is set aside, so that a collection by hand is cheap.
-    Two more untimed steps come first, because the first ones after a collection are slower."""
+    """No automatic garbage collection inside, and what lives already is set aside, so that a collection by hand is
+    cheap. Two more untimed steps come first, because the first ones after a collection are slower."""
     was_on = gc.isenabled()
     gc.collect()
     gc.freeze()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ def count_flops(function: Callable[[], object]) -> int | None:
     products, convolutions, attention, recurrent layers. Elementwise work, norms, scatters and gathers add nothing, as
     in the published counts. None where operators took part that nobody can look into."""
     watch = _Watch()
-    with warnings.catch_warnings(), ExitStack() as stack:
+    with ExitStack() as stack:
         stack.enter_context(_open_kernels())
         stack.enter_context(watch)
         counter = stack.enter_context(FlopCounterMode(display=False, custom_mapping=_formulas()))
@@ -43,19 +43,12 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def _open_kernels() -> Iterator[None]:
-    """Kernels that hide their products (oneDNN's and cuDNN's recurrent layers, the encoder's fast path, compiled
-    graphs) are replaced by the operators they stand for."""
+    """The transformer encoder's fast path and compiled graphs hide their products: run what they stand for instead."""
     fast_path = torch.backends.mha.get_fastpath_enabled()
-    warnings.filterwarnings(
-        "ignore", message="TF32 acceleration on top of oneDNN"
-    )  # not asked for: switched off and on
     torch.backends.mha.set_fastpath_enabled(False)
+    compiled = "torch._dynamo" in sys.modules  # else nothing is, and its import takes seconds
     try:
-        with (
-            torch.backends.mkldnn.flags(enabled=False),
-            torch.backends.cudnn.flags(enabled=False),
-            torch.compiler.set_stance("force_eager"),
-        ):
+        with torch.compiler.set_stance("force_eager") if compiled else nullcontext():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
@@ -73,6 +66,10 @@ def _formulas() -> dict[Any, Callable[..., int]]:
         aten._sparse_addmm: _added_product,
         aten._sparse_mm_reduce_impl: _product,
         aten._sparse_mm_reduce_impl_backward: _reduce_backward,
+        aten.mkldnn_rnn_layer: _recurrent_layer,
+        aten.mkldnn_rnn_layer_backward: _twice(_recurrent_layer),
+        aten._cudnn_rnn: _recurrent_network,
+        aten._cudnn_rnn_backward: _twice(_recurrent_network),
     }
     for formula in set(formulas.values()):
         formula._get_raw = True  # type: ignore[attr-defined]
@@ -95,3 +92,23 @@ def _reduce_backward(a: Tensor, gradient: Tensor, *rest: Any, **_: Any) -> int:
     """The gradients that are asked for (`output_mask`, last) cost one product each."""
     mask = rest[-1] if rest and isinstance(rest[-1], (list, tuple)) else (True, True)
     return sum(bool(wanted) for wanted in mask) * _product(a, gradient)
+
+
+def _recurrent_layer(inputs: Tensor, to_gates: Tensor, from_state: Tensor, *_: Any, **__: Any) -> int:
+    """One layer in one direction, in oneDNN: at each of the places, both weights are used once."""
+    return 2 * inputs.numel() // inputs.shape[-1] * (to_gates.numel() + from_state.numel())
+
+
+def _recurrent_network(inputs: Tensor, weights: Sequence[Tensor], *_: Any, **__: Any) -> int:
+    """All layers and directions, in cuDNN; biases are vectors, and don't count."""
+    used = sum(weight.numel() for weight in weights if weight.dim() > 1)
+    return 2 * inputs.numel() // inputs.shape[-1] * used
+
+
+def _twice(formula: Callable[..., int]) -> Callable[..., int]:
+    """Backward: the gradients of inputs and of weights cost a forward each."""
+
+    def doubled(*args: Any, **kwargs: Any) -> int:
+        return 2 * formula(*args, **kwargs)
+
+    return doubled

@@ -1,1 +1,60 @@
-"""stub"""
+"""Convolutional networks for small images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def dlbench_models() -> Iterator[ModelSpec]:
+    """`lenet5`, and the residual networks of 20, 32 and 56 layers made for CIFAR."""
+    yield ModelSpec(
+        name="lenet5",
+        build=_build_lenet5,
+        accepts=[(Image, Classes)],
+        family="CNN",
+        paper="LeCun, Bottou, Bengio and Haffner 1998, Gradient-Based Learning Applied to Document Recognition",
+    )
+    for depth in (20, 32, 56):
+        yield ModelSpec(
+            name=f"resnet{depth}",
+            build=partial(_build_resnet, depth=depth),
+            accepts=[(Image, Classes)],
+            family="CNN",
+            paper="He, Zhang, Ren and Sun 2016, Deep Residual Learning for Image Recognition",
+        )
+
+
+def _build_lenet5(signature: Signature) -> nn.Module:
+    from .lenet5 import LeNet5
+
+    channels, size, num_classes = _sizes(signature)
+    _check_side(size, LeNet5.smallest_side)
+    return LeNet5(channels=channels, size=size, num_classes=num_classes)
+
+
+def _build_resnet(signature: Signature, *, depth: int, width: int = 16) -> nn.Module:
+    from .resnet import ResNet
+
+    channels, size, num_classes = _sizes(signature)
+    _check_side(size, ResNet.smallest_side)
+    return ResNet(channels=channels, num_classes=num_classes, depth=depth, width=width)
+
+
+def _sizes(signature: Signature) -> tuple[int, tuple[int, int], int]:
+    """Channels, (height, width), number of classes."""
+    image, classes = signature.input, signature.output
+    assert isinstance(image, Image)
+    assert isinstance(classes, Classes)
+    return image.channels, (image.height, image.width), classes.num_classes
+
+
+def _check_side(size: tuple[int, int], smallest: int) -> None:
+    if min(size) < smallest:
+        raise NotApplicable(f"needs images with a side of at least {smallest}, not {size[0]}x{size[1]}")

@@ -1,0 +1,175 @@
+"""dlbench_mlp: every kind it accepts, sparse nodes, parameter counts, learning."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import dlbench_mlp
+from dlbench import Classes, Graph, GraphBatch, Image, NodeClasses, Signature, Value, Vector
+from dlbench.choice import option_defaults
+from dlbench_mlp.mlp import MLP
+from dlbench_mlp.perceptron import Perceptron
+
+SPECS = {spec.name: spec for spec in dlbench_mlp.dlbench_models()}
+CONSTRUCTORS = {"perceptron": Perceptron, "mlp": MLP}
+SIGNATURES = {
+    "image": Signature(input=Image(channels=1, height=4, width=5), output=Classes(num_classes=3)),
+    "vector": Signature(input=Vector(features=6), output=Classes(num_classes=3)),
+    "value": Signature(input=Vector(features=6), output=Value()),
+    "nodes": Signature(input=Graph(node_features=7), output=NodeClasses(num_classes=3)),
+}
+CASES = [("perceptron", key) for key in ("image", "vector", "value")] + [("mlp", key) for key in SIGNATURES]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_one_seed() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+def graph_batch(nodes: torch.Tensor) -> GraphBatch:
+    count = nodes.shape[0]
+    edges = torch.randint(count, (2, 2 * count))
+    return GraphBatch(nodes, edges, None, torch.zeros(count, dtype=torch.int64), 1)
+
+
+def examples(key: str, count: int = 12) -> tuple[Any, torch.Tensor]:
+    """Inputs as the kind fixes them, and targets."""
+    classes = torch.arange(count) % 3
+    if key == "image":
+        return torch.randn(count, 1, 4, 5), classes
+    if key == "nodes":
+        return graph_batch(torch.randn(count, 7)), classes
+    return torch.randn(count, 6), classes if key == "vector" else torch.randn(count)
+
+
+def loss_of(key: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    return F.mse_loss(outputs, targets) if key == "value" else F.cross_entropy(outputs, targets)
+
+
+def num_parameters(model: torch.nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_each_name_accepts_the_kinds_tested_here() -> None:
+    for name, spec in SPECS.items():
+        tested = [(type(SIGNATURES[k].input), type(SIGNATURES[k].output)) for n, k in CASES if n == name]
+        assert sorted(map(str, spec.accepts)) == sorted(map(str, tested))
+        assert spec.family == "MLP"
+        assert spec.paper
+
+
+@pytest.mark.parametrize(("name", "key"), CASES)
+def test_outputs_have_the_shape_of_the_signature(name: str, key: str) -> None:
+    inputs, _ = examples(key)
+    outputs = SPECS[name].build(SIGNATURES[key])(inputs)
+    assert tuple(outputs.shape) == SIGNATURES[key].output.shape(inputs)
+
+
+def test_one_example_keeps_its_shape() -> None:
+    assert SPECS["mlp"].build(SIGNATURES["value"])(torch.randn(1, 6)).shape == (1,)
+
+
+def test_parameter_counts() -> None:
+    mnist = Signature(input=Image(channels=1, height=28, width=28), output=Classes(num_classes=10))
+    assert num_parameters(SPECS["perceptron"].build(mnist)) == 7_850
+    assert num_parameters(SPECS["mlp"].build(mnist)) == 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10
+    cora = Signature(input=Graph(node_features=1433), output=NodeClasses(num_classes=7))
+    assert num_parameters(SPECS["mlp"].build(cora, width=16, depth=1)) == 23_063  # as many as Kipf and Welling's GCN
+
+
+@pytest.mark.parametrize(("name", "key"), CASES)
+def test_gradient_reaches_every_parameter(name: str, key: str) -> None:
+    model = SPECS[name].build(SIGNATURES[key])
+    inputs, targets = examples(key)
+    loss_of(key, model(inputs), targets).backward()
+    silent = [k for k, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert silent == []
+
+
+@pytest.mark.parametrize("key", list(SIGNATURES))
+def test_mlp_learns_a_tiny_batch_by_heart(key: str) -> None:
+    model = SPECS["mlp"].build(SIGNATURES[key])
+    inputs, targets = examples(key)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    before = loss_of(key, model(inputs), targets).item()
+    for _ in range(100):
+        optimizer.zero_grad()
+        loss = loss_of(key, model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+    assert loss.item() < 0.01 * before
+
+
+def fitted_accuracy(name: str, points: torch.Tensor, targets: torch.Tensor) -> float:
+    signature = Signature(input=Vector(features=2), output=Classes(num_classes=2))
+    model = SPECS[name].build(signature)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-2)
+    for _ in range(200):
+        optimizer.zero_grad()
+        F.cross_entropy(model(points), targets).backward()
+        optimizer.step()
+    return (model(points).argmax(dim=1) == targets).float().mean().item()
+
+
+def test_a_line_separates_and_but_not_xor() -> None:
+    points = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    both, either = torch.tensor([0, 0, 0, 1]), torch.tensor([0, 1, 1, 0])
+    assert fitted_accuracy("perceptron", points, both) == 1.0
+    assert fitted_accuracy("perceptron", points, either) <= 0.75
+    assert fitted_accuracy("mlp", points, either) == 1.0
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
+def test_sparse_nodes_give_the_outputs_and_gradients_of_dense_ones() -> None:
+    dense = torch.randn(20, 7) * (torch.rand(20, 7) < 0.2)
+    model = SPECS["mlp"].build(SIGNATURES["nodes"])
+    found = []
+    for nodes in (dense, dense.to_sparse_csr()):
+        model.zero_grad()
+        outputs = model(graph_batch(nodes))
+        outputs.square().sum().backward()
+        found.append([outputs.detach(), *(p.grad.clone() for p in model.parameters())])
+    for of_dense, of_sparse in zip(*found, strict=True):
+        torch.testing.assert_close(of_sparse, of_dense, rtol=1e-5, atol=1e-6)
+
+
+def test_edges_have_no_say() -> None:
+    model = SPECS["mlp"].build(SIGNATURES["nodes"])
+    batch, _ = examples("nodes")
+    assert torch.equal(model(batch), model(batch._replace(edges=torch.zeros(2, 0, dtype=torch.int64))))
+
+
+def test_dropout_acts_in_training_only() -> None:
+    model = SPECS["mlp"].build(SIGNATURES["vector"], dropout=0.5)
+    inputs, _ = examples("vector")
+    assert not torch.equal(model(inputs), model(inputs))
+    model.eval()
+    assert torch.equal(model(inputs), model(inputs))
+
+
+def test_depth_counts_hidden_layers() -> None:
+    for depth in (1, 4):
+        model = MLP(features=6, num_classes=3, depth=depth)
+        assert sum(isinstance(m, torch.nn.Linear) for m in model.modules()) == depth + 1
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        MLP(features=6, num_classes=3, depth=0)
+
+
+@pytest.mark.parametrize("name", list(SPECS))
+def test_option_defaults_are_the_constructors(name: str) -> None:
+    parameters = inspect.signature(CONSTRUCTORS[name]).parameters
+    options = option_defaults(SPECS[name].build)
+    assert options == {key: p.default for key, p in parameters.items() if p.default is not p.empty}
+
+
+def test_describing_the_models_does_not_import_torch() -> None:
+    code = "import sys, dlbench_mlp; list(dlbench_mlp.dlbench_models()); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

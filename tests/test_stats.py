@@ -1,0 +1,253 @@
+"""dlbench.stats against scipy and by simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from dlbench.stats import (
+    compare_launches,
+    compare_scores,
+    holm,
+    mean_interval,
+    metric_margin,
+    pareto_front,
+    ranks,
+    verdict_memory,
+    verdict_metric,
+    verdict_speed,
+)
+
+NAN = float("nan")
+
+
+def scores(*values: float) -> dict[int, float]:
+    return dict(enumerate(values))
+
+
+# --- intervals --------------------------------------------------------------------------------------------
+
+
+def test_interval_is_students_t():
+    values = [0.91, 0.93, 0.90, 0.94]
+    found = mean_interval(values)
+    low, high = scipy.stats.t.interval(0.95, 3, loc=np.mean(values), scale=scipy.stats.sem(values))
+    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(values), low, high))
+    assert found.count == 4
+
+
+def test_no_interval_under_three_values_and_nan_never_counts():
+    assert mean_interval([0.9, 0.8, NAN]).low is None
+    assert mean_interval([0.9, 0.8, NAN]).mean == pytest.approx(0.85)
+    assert mean_interval([0.9, 0.8, math.inf]).count == 2
+    assert mean_interval([NAN]).mean is None
+    assert mean_interval([0.1, 0.1, 0.1]).low == mean_interval([0.1, 0.1, 0.1]).high
+
+
+def test_interval_covers_the_truth_in_95_percent():
+    draws = np.random.default_rng(0).normal(size=(2000, 3))
+    covered = sum(e.low <= 0 <= e.high for e in map(mean_interval, draws.tolist()))
+    assert 0.935 < covered / 2000 < 0.965
+
+
+# --- comparing scores -------------------------------------------------------------------------------------
+
+
+def test_paired_t_test_over_shared_seeds_only():
+    old = {0: 0.90, 1: 0.92, 2: 0.88, 3: NAN, 7: 0.1}
+    new = {0: 0.91, 1: 0.94, 2: 0.89, 3: 0.5, 8: 0.2}
+    found = compare_scores(old, new)
+    expected = scipy.stats.ttest_rel([0.91, 0.94, 0.89], [0.90, 0.92, 0.88])
+    interval = expected.confidence_interval()
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert "3 shared seeds" in found.how
+
+
+def test_welch_where_seeds_are_not_shared():
+    old, new = [0.90, 0.92, 0.88], [0.95, 0.96, 0.99, 0.97]
+    found = compare_scores(scores(*old), {10 + i: v for i, v in enumerate(new)})
+    expected = scipy.stats.ttest_ind(new, old, equal_var=False)
+    interval = expected.confidence_interval()
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.how.startswith("Welch")
+
+
+def test_identical_scores_are_a_tie():
+    found = compare_scores(scores(0.9, 0.8, 0.7), scores(0.9, 0.8, 0.7))
+    assert (found.effect, found.p) == (0.0, 1.0)
+    assert "identical" in found.how
+
+
+def test_two_deterministic_models_differ_by_definition_from_three_seeds_on():
+    found = compare_scores(scores(0.1, 0.1, 0.1), scores(0.3, 0.3, 0.3))
+    assert found.p == 0.0
+    assert (found.low, found.high) == pytest.approx((0.2, 0.2))
+    assert compare_scores(scores(0.1, 0.1), scores(0.3, 0.3)).p is None
+
+
+def test_equal_differences_of_models_that_vary_are_no_proof():
+    """Three counts out of 360, shifted by two: the paired spread is 0, which is coarseness and not precision."""
+    old, new = [340 / 360, 345 / 360, 350 / 360], [342 / 360, 347 / 360, 352 / 360]
+    found = compare_scores(scores(*old), scores(*new))
+    assert found.how.startswith("Welch")
+    assert found.p == pytest.approx(scipy.stats.ttest_ind(new, old, equal_var=False).pvalue)
+    assert found.p > 0.5
+
+
+def test_one_seed_or_none_cannot_be_tested():
+    assert compare_scores(scores(0.9), scores(0.95)).p is None
+    assert compare_scores(scores(0.9), scores(0.95)).effect == pytest.approx(0.05)
+    assert compare_scores({}, scores(0.9, 0.8)).effect is None
+    assert compare_scores(scores(NAN, NAN), scores(0.9, 0.8)).effect is None
+
+
+def test_holm_against_a_hand_worked_case():
+    assert holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+# --- ranks ------------------------------------------------------------------------------------------------
+
+
+def test_rank_is_one_plus_the_number_of_significantly_better():
+    rng = np.random.default_rng(1)
+    seeds = rng.normal(0, 0.002, 5)
+    table = {
+        "constant": scores(*[0.1] * 5),
+        "good": scores(*(0.95 + seeds + rng.normal(0, 0.001, 5))),
+        "twin": scores(*(0.95 + seeds + rng.normal(0, 0.001, 5))),
+        "poor": scores(*(0.80 + seeds + rng.normal(0, 0.001, 5))),
+        "broken": scores(NAN, NAN, NAN),
+    }
+    assert ranks(table, higher_is_better=True) == {"good": 1, "twin": 1, "poor": 3, "constant": 4}
+    assert ranks(table, higher_is_better=False) == {"constant": 1, "poor": 2, "good": 3, "twin": 3}
+
+
+def test_ranks_of_equal_models_are_all_one_in_95_percent_of_tables():
+    """Holm holds the chance of any false claim in a table of 15 pairs under 5 %."""
+    rng = np.random.default_rng(2)
+    false = sum(
+        max(ranks({m: scores(*rng.normal(size=5)) for m in range(6)}, higher_is_better=True).values()) > 1
+        for _ in range(300)
+    )
+    assert false <= 22  # 5 % of 300 and two standard deviations
+
+
+# --- verdicts on metrics ----------------------------------------------------------------------------------
+
+
+def metric_calls(gap: float, repeats: int, shared: float, seeds: int = 5) -> int:
+    """How often a gap, in standard deviations, is called; `shared` is the correlation that shared seeds bring."""
+    rng = np.random.default_rng(3)
+    called = 0
+    for _ in range(repeats):
+        common = rng.normal(size=seeds) * math.sqrt(shared)
+        old, new = (common + rng.normal(size=seeds) * math.sqrt(1 - shared) for _ in range(2))
+        found = compare_scores(scores(*(0.8 + 0.01 * old)), scores(*(0.8 + 0.01 * (new + gap))))
+        called += verdict_metric(found, higher_is_better=True, margin=0.001).call != "can't tell"
+    return called
+
+
+def test_gap_of_three_standard_deviations_is_called():
+    assert metric_calls(3.0, 500, shared=0.0) >= 450
+    assert metric_calls(3.0, 500, shared=0.5) >= 490
+
+
+def test_no_gap_is_not_called():
+    assert metric_calls(0.0, 1000, shared=0.0) <= 65
+    assert metric_calls(0.0, 1000, shared=0.5) <= 65
+    assert metric_calls(0.0, 1000, shared=0.0, seeds=3) <= 65
+
+
+def test_metric_verdict_needs_significance_margin_and_direction():
+    found = compare_scores(scores(0.5, 0.6, 0.7), scores(0.5102, 0.6100, 0.7101))
+    assert verdict_metric(found, higher_is_better=True, margin=0.001).call == "better"
+    assert verdict_metric(found, higher_is_better=False, margin=0.001).call == "worse"
+    within = verdict_metric(found, higher_is_better=True, margin=0.02)
+    assert within.call == "can't tell"
+    assert "margin" in within.why
+    assert verdict_metric(found, higher_is_better=True, margin=0.001, p=0.2).call == "can't tell"
+    untested = verdict_metric(compare_scores(scores(0.5), scores(0.9)), higher_is_better=True, margin=0.001)
+    assert untested.call == "can't tell"
+
+
+def test_margins_by_unit():
+    assert metric_margin("fraction", 0.5) == 0.001
+    assert metric_margin("points", 27.0) == 0.1
+    assert metric_margin("nats", -200.0) == pytest.approx(0.2)
+
+
+# --- verdicts on speed and memory -------------------------------------------------------------------------
+
+
+def speed_calls(slowdown: float, sd: float, repeats: int) -> list[str]:
+    """Verdicts on three launches a side whose logs vary by `sd`; the new side is `slowdown` times as slow."""
+    rng = np.random.default_rng(4)
+    old, new = (0.005 * np.exp(rng.normal(size=(repeats, 3)) * sd) for _ in range(2))
+    return [verdict_speed(compare_launches(a, b)).call for a, b in zip(old, slowdown * new, strict=True)]
+
+
+@pytest.mark.parametrize("sd", [0.01, 0.015, 0.02, 0.03])
+def test_same_program_twice_is_called_different_at_most_once_in_twenty(sd):
+    calls = np.array(speed_calls(1.0, sd, 2000)) != "can't tell"
+    runs = calls.reshape(100, 20).sum(axis=1)
+    assert (runs <= 1).mean() >= 0.93
+    assert calls.mean() <= 0.05
+
+
+@pytest.mark.parametrize("sd", [0.2, 0.5])
+def test_false_alarms_stay_under_five_percent_however_noisy_the_machine(sd):
+    calls = np.array(speed_calls(1.0, sd, 2000)) != "can't tell"
+    assert calls.mean() <= 0.06
+
+
+@pytest.mark.parametrize(("sd", "least"), [(0.01, 0.99), (0.015, 0.97), (0.02, 0.70)])
+def test_slowdown_of_8_percent_is_called_in_18_of_20(sd, least):
+    """`least`: the share of runs of 20 in which at least 18 are called; on average 18 are at every noise here."""
+    calls = np.array(speed_calls(1.08, sd, 2000)) == "worse"
+    assert calls.mean() >= 0.9
+    assert (calls.reshape(100, 20).sum(axis=1) >= 18).mean() >= least
+
+
+def test_speed_comparison_is_the_pooled_t_test_on_logs():
+    old, new = [1.00, 1.02, 0.99], [1.10, 1.12, 1.09]
+    found = compare_launches(old, new)
+    expected = scipy.stats.ttest_ind(np.log(new), np.log(old))
+    interval = expected.confidence_interval()
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
+    assert found.effect == pytest.approx(math.exp(np.log(new).mean() - np.log(old).mean()))
+    assert verdict_speed(found).call == "worse"
+    assert verdict_speed(compare_launches(new, old)).call == "better"
+
+
+def test_speed_verdict_within_five_percent_and_where_not_measured():
+    near = verdict_speed(compare_launches([1.0, 1.001, 0.999], [1.03, 1.031, 1.029]))
+    assert near.call == "can't tell"
+    assert "within 5%" in near.why
+    assert verdict_speed(compare_launches([1.0], [2.0])).call == "can't tell"
+    assert verdict_speed(compare_launches([], [2.0])).call == "can't tell"
+    assert verdict_speed(compare_launches([NAN, 0.0], [2.0, 2.0])).why == "not measured on both sides"
+
+
+def test_memory_verdict_is_an_exact_threshold():
+    assert verdict_memory(1000, 1010).call == "can't tell"
+    assert verdict_memory(1000, 1011).call == "worse"
+    assert verdict_memory(1000, 989).call == "better"
+    assert verdict_memory(None, 989).call == "can't tell"
+
+
+# --- Pareto fronts ----------------------------------------------------------------------------------------
+
+
+def test_pareto_front():
+    quality = [0.9, 0.8, 0.85, 0.9, 0.95, NAN]
+    cost = [2.0, 1.0, 2.5, 2.0, 9.0, 0.1]
+    assert pareto_front(quality, cost) == [True, True, False, True, True, False]
+    assert pareto_front([], []) == []
