@@ -1,0 +1,51 @@
+"""Batches gathered by index."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import torch
+
+from dlbench import Batch
+from dlbench.data.batches import GatheredBatches
+
+VALUES = torch.arange(10) * 10
+
+
+def gather(index: torch.Tensor) -> Batch:
+    return Batch(inputs=VALUES[index], size=len(index))
+
+
+def passes(batches: GatheredBatches) -> list[list[int]]:
+    return [batch.inputs.tolist() for batch in batches]
+
+
+def test_in_order_without_a_generator() -> None:
+    batches = GatheredBatches(10, 4, None, gather)
+    assert len(batches) == 3
+    assert passes(batches) == [[0, 10, 20, 30], [40, 50, 60, 70], [80, 90]]
+    assert [batch.size for batch in batches] == [4, 4, 2]
+
+
+def test_each_pass_is_another_permutation() -> None:
+    batches = GatheredBatches(10, 4, torch.Generator().manual_seed(0), gather)
+    first, second = (list(chain.from_iterable(passes(batches))) for _ in range(2))
+    assert sorted(first) == sorted(second) == VALUES.tolist()
+    assert first != second
+
+
+def test_the_generator_decides_the_order() -> None:
+    torch.manual_seed(5)
+    first = passes(GatheredBatches(10, 3, torch.Generator().manual_seed(7), gather))
+    torch.manual_seed(6)
+    assert passes(GatheredBatches(10, 3, torch.Generator().manual_seed(7), gather)) == first
+
+
+def test_one_batch_may_hold_everything() -> None:
+    batches = GatheredBatches(10, 100, None, gather)
+    assert len(batches) == 1
+    assert passes(batches) == [VALUES.tolist()]
+
+
+def test_whole_batches_leave_no_empty_one() -> None:
+    assert len(GatheredBatches(10, 5, None, gather)) == len(passes(GatheredBatches(10, 5, None, gather))) == 2
