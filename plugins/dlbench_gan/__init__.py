@@ -1,1 +1,27 @@
-"""stub"""
+"""Generative adversarial networks: `gan`, for points and small images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from dlbench import Image, ModelSpec, Sample, Signature, Vector
+
+
+def build_gan(signature: Signature, *, width: int = 128, depth: int = 3, noise: int = 16) -> Any:
+    from .gan import GAN
+
+    kind = signature.input
+    shape = (kind.channels, kind.height, kind.width) if isinstance(kind, Image) else (kind.features,)
+    return GAN(shape=shape, width=width, depth=depth, noise=noise)
+
+
+def dlbench_models() -> Iterable[ModelSpec]:
+    yield ModelSpec(
+        name="gan",
+        build=build_gan,
+        accepts=[(Vector, Sample), (Image, Sample)],
+        family="gan",
+        paper="Goodfellow et al. 2014, Generative Adversarial Nets",
+        recipes={Sample: {"optimizer": "adam[beta1=0.5]"}},
+    )

@@ -1,0 +1,38 @@
+"""The two players of a generative adversarial network, as multi-layer perceptrons.
+
+Goodfellow et al. 2014, "Generative Adversarial Nets". Differs from the paper: batch normalisation in the generator and
+leaky ReLU in the discriminator (Radford, Metz & Chintala 2016, "Unsupervised Representation Learning with Deep
+Convolutional Generative Adversarial Networks") in place of maxout and dropout.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Generator(nn.Module):
+    """Noise (B, noise) -> examples (B, features), unbounded."""
+
+    def __init__(self, *, features: int, noise: int = 16, width: int = 128, depth: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before in [noise, *[width] * (depth - 1)]:
+            layers += [nn.Linear(before, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, features))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        return self.layers(noise)
+
+
+class Discriminator(nn.Module):
+    """Examples (B, features) -> one logit each (B,); above 0 where they look real."""
+
+    def __init__(self, *, features: int, width: int = 128, depth: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before in [features, *[width] * (depth - 1)]:
+            layers += [nn.Linear(before, width), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Linear(width, 1))
+
+    def forward(self, examples: Tensor) -> Tensor:
+        return self.layers(examples).squeeze(1)
