@@ -47,6 +47,8 @@ class Source:
         """The version of the distribution that provides it; empty for a single file."""
         from importlib.metadata import PackageNotFoundError, version
 
+        if self.target.endswith(".py"):
+            return ""
         owners = [
             p.dist for p in entry_points(group="dlbench") if p.dist and (p.name, p.value) == (self.name, self.target)
         ]
@@ -102,6 +104,8 @@ class Catalog:
         choice = Choice.parse(text)
         if not any(mark in choice.name for mark in "*?"):
             return [choice]
+        if choice.name.endswith(":*") and choice.name in self.specs[kind]:
+            raise UsageError(f"{choice.name} is an open family: name a member in place of the *")
         names = [n for n in self.specs[kind] if fnmatch.fnmatchcase(n, choice.name) and not n.endswith(":*")]
         if not names:
             raise unknown(kind.removesuffix("s"), choice.name, self.specs[kind])
@@ -127,7 +131,9 @@ class Catalog:
         return self.specs[kind][name]
 
     def _problem(self, plugin: str, text: str) -> None:
-        self.problems[plugin] = f"{self.problems[plugin]}; {text}" if plugin in self.problems else text
+        known = self.problems.get(plugin, "")
+        if text not in known:
+            self.problems[plugin] = f"{known}; {text}" if known else text
 
     def _add(self, source: Source) -> None:
         try:
@@ -136,6 +142,9 @@ class Catalog:
             if isinstance(error, KeyboardInterrupt):
                 raise
             self._problem(source.name, f"can't be imported: {_line(error)}")
+            return
+        if self.plugins.get_plugin(source.name) not in (None, module):
+            self._problem(source.name, f"is the name of two plugins; {source.target} is left out")
             return
         self.sources.append(source)
         if not self.plugins.is_registered(module):
@@ -214,12 +223,13 @@ def check_extra(catalog: Catalog, extra: Iterable[str]) -> None:
     """Raise UsageError if a plugin that the user named with -p couldn't be loaded."""
     for text in extra:
         name = _plugin_name(text)
-        if name in catalog.problems and name not in {source.name for source in catalog.sources}:
+        if name in catalog.problems and text not in {source.target for source in catalog.sources}:
             raise UsageError(f"-p {text}: {catalog.problems[name]}")
 
 
 def _plugin_name(text: str) -> str:
-    return Path(text).stem if text.endswith(".py") else text
+    """A file keeps its ending, so that `-p mlp.py` doesn't take the name of the plugin mlp."""
+    return Path(text).name if text.endswith(".py") else text
 
 
 class _Manager(pluggy.PluginManager):

@@ -54,13 +54,19 @@ def _function_texts(file: Path, name: str, root: Path) -> list[str]:
         if current in texts or current not in top:
             continue
         node = top[current]
-        texts[current] = ast.get_source_segment(source, node) or ""
+        texts[current] = _text(source, node)
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             modules |= set(_imports(node, file, root))
             continue
         modules |= set(_imports(node, file, root))
         wanted += sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)})
     return [*(texts[key] for key in sorted(texts)), *_module_texts(modules, root)]
+
+
+def _text(source: str, node: ast.stmt) -> str:
+    """The whole lines of a statement, its decorators included."""
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+    return "\n".join(source.split("\n")[first - 1 : node.end_lineno])
 
 
 def _module_texts(files: Any, root: Path) -> list[str]:
@@ -102,23 +108,24 @@ def _imports(node: ast.AST, file: Path, root: Path) -> Iterator[Path]:
                 if not dotted or dotted[0] != root.name:
                     continue
                 base, dotted = root, dotted[1:]
-            yield from _existing(base, dotted, [alias.name for alias in child.names], root)
+            yield from _existing(base, dotted, [alias.name for alias in child.names])
         elif isinstance(child, ast.Import):
             for alias in child.names:
                 dotted = alias.name.split(".")
                 if dotted[0] == root.name:
-                    yield from _existing(root, dotted[1:], [], root)
+                    yield from _existing(root, dotted[1:], [])
 
 
-def _existing(base: Path, dotted: list[str], names: list[str], root: Path) -> Iterator[Path]:
+def _existing(base: Path, dotted: list[str], names: list[str]) -> Iterator[Path]:
     place = base.joinpath(*dotted)
     candidates = [place.with_suffix(".py") if dotted else place / "__init__.py"]
     candidates += [place / "__init__.py"] if dotted else []
-    candidates += [place / f"{name}.py" for name in names]
-    found = [path for path in candidates if path.is_file()]
-    submodules = [path for path in found if path.name != "__init__.py"]
-    # `from . import x` names the module x, not the whole package's front door
-    yield from submodules or [path for path in found if path != root / "__init__.py"]
+    modules = [path for name in names for path in (place / f"{name}.py", place / name / "__init__.py")]
+    found = [path for path in modules if path.is_file()]
+    if dotted or len(found) < len(names) or not names:
+        # `from . import x` names the module x alone, not the whole package's front door
+        found += [path for path in candidates if path.is_file()]
+    yield from found
 
 
 @cache

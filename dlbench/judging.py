@@ -40,7 +40,15 @@ class Evaluator:
         return map_tensors(samples, _as_float32)
 
     def __getattr__(self, name: str) -> Any:
-        return self._verb(name)
+        """Another verb, as a kind from a plugin may have it: also under autocast, also with float32 results."""
+        verb = self._verb(name)
+
+        def call(*inputs: Any, **options: Any) -> Any:
+            with self._execution.autocast():
+                outputs = verb(*inputs, **options)
+            return map_tensors(outputs, _as_float32)
+
+        return call
 
     def check_shape(self, outputs: Any, batch: Batch) -> None:
         """Raise WrongShape unless the outputs have the shape that the output kind asks for."""

@@ -7,6 +7,7 @@ A layer is a mapping from the keys of `--set` to values: `{"optimizer": "sgd[mom
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -118,7 +119,7 @@ def _plain(value: Any) -> Any:
 
 def _number(key: str, value: Any) -> float:
     value = parse_value(value) if isinstance(value, str) else value
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
         raise UsageError(f"recipe key {key!r} needs a number of at least 0, not {value!r}")
     return float(value)
 

@@ -39,7 +39,7 @@ def render(
         return str(frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
     if format == "json":
         return str(frame.to_json(orient="records", indent=1, double_precision=15)) + "\n"
-    sections = [(_title(part), [_cells(dict(row)) for _, row in part.iterrows()]) for part in _parts(frame)]
+    sections = [_section(part) for part in _parts(frame)]
     if format == "md":
         return _markdown(sections, list(notes))
     merged = [(title, _merge_task_and_metric(body)) for title, body in sections]
@@ -143,6 +143,16 @@ def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """The frame cut into what stands under one title."""
     for _, part in frame.groupby(list(TABLE_KEYS), sort=False, dropna=False):
         yield part
+
+
+def _section(part: pd.DataFrame) -> tuple[str, list[list[str]]]:
+    """Title and cells; flags that every row has stand in the title, once."""
+    rows = [dict(row) for _, row in part.iterrows()]
+    flags = [str(row["flags"]).split() for row in rows]
+    common = [flag for flag in flags[0] if len(rows) > 1 and all(flag in others for others in flags)]
+    for row, own in zip(rows, flags, strict=True):
+        row["flags"] = " ".join(flag for flag in own if flag not in common)
+    return _title(part) + (f" · all rows: {' '.join(common)}" if common else ""), [_cells(row) for row in rows]
 
 
 def _title(part: pd.DataFrame) -> str:

@@ -341,7 +341,7 @@ def _import_finding(plugin: str, mine: list[Source], catalog: Catalog) -> Findin
     if problems := [text for name, text in catalog.problems.items() if name in {s.name for s in mine} | {plugin}]:
         return Finding(plugin, "it loads", False, problems[0])
     if not mine:
-        problem = next((t for n, t in catalog.problems.items() if n == Path(plugin).stem), "there is no such plugin")
+        problem = next((t for n, t in catalog.problems.items() if n == Path(plugin).name), "there is no such plugin")
         return Finding(plugin, "it loads", False, problem)
     code = "import sys, dlbench.catalog as c; c.import_source(sys.argv[1]); sys.exit('torch' in sys.modules)"
     slow = subprocess.run([sys.executable, "-c", code, mine[0].target], check=False, capture_output=True).returncode

@@ -167,6 +167,8 @@ class Trainer:
 
     def _share(self) -> float:
         kind, amount = self.recipe.budget
+        if self.outcome.steps >= self._last_step():  # a budget with a fraction of a step is spent here too
+            return 1.0
         spent = {
             "epochs": self.outcome.epochs,
             "steps": self.outcome.steps,

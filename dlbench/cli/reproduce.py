@@ -102,6 +102,8 @@ def lines(old: Record, new: Record | None) -> list[tuple[str, bool]]:
         now = "skipped" if new is None else f"{new.status} ({new['reason']})"
         return [(f"{old.name}: was {old.status}, now {now}", False)]
     note = "same sources, data and recipe" if new.name == old.name else "sources, data or recipe have changed since"
+    if old.status != "ok":
+        return [(f"{old.name}: {old.status} again ({new['reason']}; {note})", True)]
     if old.is_profile:
         return [(f"{old.name}: measured again ({note}); compare speed with `dlbench compare`", True)]
     found = []

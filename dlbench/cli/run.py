@@ -86,7 +86,7 @@ def command(**given: Any) -> None:
     """
     catalog = discover(given["plugins"])
     check_extra(catalog, given["plugins"])
-    warn_of_problems(catalog)
+    warn_of_problems(catalog.problems)
     request = request_of(catalog, given)
     made = plan(catalog, request)
     if given["dry_run"]:
@@ -146,11 +146,13 @@ def execute(catalog: Catalog, made: Plan, request: Request, given: Mapping[str, 
         jobs=given["jobs"],
         fresh=given["fresh"],
     )
+    known = dict(catalog.problems)
     try:
         records = runner.run(made)
     except KeyboardInterrupt:
         click.echo("\ndlbench: stopped; what is done is kept. The same command goes on from here.", err=True)
         return INTERRUPTED
+    warn_of_problems({name: text for name, text in catalog.problems.items() if known.get(name) != text})
     conclude(runner, made, given["as_json"])
     if not records:
         raise DlbenchError("nothing ran: every pair was skipped" if runner.skips else "there is nothing to run")
@@ -201,9 +203,9 @@ def show_plan(made: Plan, as_json: bool) -> None:
     click.echo(f"{len(made.cells)} cells, {len(made.profiles)} profiles, {len(made.skips)} pairs skipped")
 
 
-def warn_of_problems(catalog: Catalog) -> None:
+def warn_of_problems(problems: Mapping[str, str]) -> None:
     """One line on standard error for each plugin that has a problem."""
-    for name, problem in catalog.problems.items():
+    for name, problem in problems.items():
         click.echo(f"dlbench: plugin {name}: {problem}", err=True)
 
 

@@ -65,8 +65,9 @@ class Blocks:
 
     @property
     def spread(self) -> float:
-        """Interquartile range over median of the blocks' seconds per step."""
-        return iqr_over_median(self.wall_s)
+        """Interquartile range over median of the blocks' seconds per unit: batches of different sizes are no noise."""
+        pairs = zip(self.wall_s, self.units, strict=True)
+        return iqr_over_median([wall * self.steps / units if units else wall for wall, units in pairs])
 
 
 def iqr_over_median(values: list[float]) -> float:
