@@ -53,13 +53,10 @@ def _function_texts(file: Path, name: str, root: Path) -> list[str]:
         current = wanted.pop()
         if current in texts or current not in top:
             continue
-        node = top[current]
-        texts[current] = _text(source, node)
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
+        texts[current] = "\n".join(_text(source, node) for node in top[current])
+        for node in top[current]:
             modules |= set(_imports(node, file, root))
-            continue
-        modules |= set(_imports(node, file, root))
-        wanted += sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)})
+            wanted += sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)})
     return [*(texts[key] for key in sorted(texts)), *_module_texts(modules, root)]
 
 
@@ -82,18 +79,30 @@ def _module_texts(files: Any, root: Path) -> list[str]:
     return [seen[file] for file in sorted(seen)]
 
 
-def _top_level(tree: ast.Module) -> dict[str, ast.stmt]:
-    names: dict[str, ast.stmt] = {}
+def _top_level(tree: ast.Module) -> dict[str, list[ast.stmt]]:
+    """The statements that make each name of a module what it is: its definitions, and what changes it afterwards."""
+    names: dict[str, list[ast.stmt]] = {}
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            names[node.name] = node
+            made = {node.name}
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name).partition(".")[0]: node for alias in node.names}
+            made = {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
         else:
-            for child in ast.walk(node):
-                if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
-                    names[child.id] = node
+            made = {name for child in ast.walk(node) if (name := _written(child))}
+        for name in made:
+            names.setdefault(name, []).append(node)
     return names
+
+
+def _written(node: ast.AST) -> str | None:
+    """The name that a piece of a statement writes to: `x = ..`, `x[..] = ..`, `x.y = ..`, `x.append(..)`."""
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+        node = node.value.func
+    elif not isinstance(getattr(node, "ctx", None), ast.Store):
+        return None
+    while isinstance(node, (ast.Attribute, ast.Subscript)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else None
 
 
 def _imports(node: ast.AST, file: Path, root: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -31,6 +30,8 @@ class Diverged(DlbenchError):
 
 def unknown(what: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a wrong name, with the nearest right one (empty if none is near)."""
+    import difflib
+
     candidates = sorted(known)
     near = difflib.get_close_matches(name, candidates, n=1, cutoff=0.5)
     if near:
