@@ -30,11 +30,18 @@ def main(job: dict[str, Any], channel: int) -> None:
 def outcome(job: dict[str, Any], report: Any) -> dict[str, Any]:
     """The result of a job whatever happens: `status`, `reason`, `where`, and `body` where it ended well."""
     from ..cell import run_cell
+    from ..measure.environment import versions
     from ..measure.job import run_profile
 
     try:
         body = run_profile(job) if job["protocol"] else run_cell(job, report)
-        return {"status": "ok", "reason": "", "where": "", "body": body}
+        seen = versions(job["runtime"]["device"])  # here torch is loaded, so CUDA's versions can be asked
+        return {
+            "status": "ok",
+            "reason": "",
+            "where": "",
+            "body": {**body, "cuda": seen["cuda"], "cudnn": seen["cudnn"]},
+        }
     except NotApplicable as error:
         return {"status": "skip", "reason": str(error), "where": ""}
     except BaseException as error:

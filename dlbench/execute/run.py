@@ -99,7 +99,7 @@ class Runner:
             result = outcome_of(done, self.limits)
             if result["status"] != "ok":
                 return self._conclude(job, result)
-            launches.append(result["body"])
+            launches.append({key: value for key, value in result["body"].items() if key not in ("cuda", "cudnn")})
         flags = sorted({flag for launch in launches for flag in launch["flags"]})
         profile = {"protocol": asdict(job.protocol), "launches": launches}
         body = {"profile": profile, "params": launches[0]["params"], "flags": flags}
@@ -132,6 +132,7 @@ class Runner:
     def _save(self, job: Job, result: Mapping[str, Any]) -> Record:
         self.ran += 1
         body = dict(result.get("body") or {})
+        cuda = {key: body.pop(key) for key in ("cuda", "cudnn") if key in body}
         flags = list(dict.fromkeys([*job.flags, *body.pop("flags", [])]))
         record = Record({
             "schema": SCHEMA, "name": job.name, "type": "profile" if job.protocol else "cell", "created": now(),
@@ -140,7 +141,7 @@ class Runner:
             "recipe": job.recipe.recipe.as_settings(), "layers": dict(job.recipe.layers),
             "runtime": job.runtime.as_dict(), "status": result["status"], "reason": result["reason"],
             "where": result["where"], "flags": flags, "limits": asdict(self.limits),
-            "environment": fingerprint(job.runtime.device), **body,
+            "environment": {**fingerprint(job.runtime.device), **cuda}, **body,
         })  # fmt: skip
         self.results.save(record)
         self.display.finished(job, record)
