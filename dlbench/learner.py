@@ -55,8 +55,9 @@ class Task(Protocol):
         ...
 
     def judge(self, learner: Any, split: str) -> dict[str, float]:
-        """Metrics over a whole split. `learner` offers the verbs of the output kind and nothing else:
-        `predict(batch)`, `sample(count, generator)`. It is in evaluation mode, without gradients."""
+        """Metrics over a whole split. `learner` offers the verbs of the output kind and nothing else, each on a whole
+        batch (`predict(batch)`: the core hands the model `batch.inputs`, and its carried state) or on nothing
+        (`sample(count, generator)`). It is in evaluation mode, without gradients."""
         ...
 
 

@@ -21,7 +21,7 @@ def dlbench_models() -> Iterable[ModelSpec]:
         name="gan",
         build=build_gan,
         accepts=[(Vector, Sample), (Image, Sample)],
-        family="gan",
+        family="GAN",
         paper="Goodfellow et al. 2014, Generative Adversarial Nets",
         recipes={Sample: {"optimizer": "adam[beta1=0.5]"}},
     )

@@ -25,7 +25,7 @@ def dlbench_models() -> Iterable[ModelSpec]:
         name="gcn",
         build=build_gcn,
         accepts=[(Graph, NodeClasses)],
-        family="gnn",
+        family="GNN",
         paper="Kipf & Welling 2017, Semi-Supervised Classification with Graph Convolutional Networks",
         preload=("torch_geometric",),
     )

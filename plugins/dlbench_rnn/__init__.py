@@ -28,6 +28,6 @@ def dlbench_models() -> Iterable[ModelSpec]:
         name="gru",
         build=build_gru,
         accepts=[(Tokens, NextToken), (Tokens, Classes)],
-        family="rnn",
+        family="RNN",
         paper="Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder",
     )

@@ -13,7 +13,7 @@ def build_vit(
     *,
     patch: int | None = None,
     width: int = 64,
-    depth: int = 4,
+    depth: int = 2,
     heads: int = 4,
     dropout: float = 0.0,
 ) -> Any:
@@ -67,13 +67,13 @@ def dlbench_models() -> Iterable[ModelSpec]:
         name="vit_tiny",
         build=build_vit,
         accepts=[(Image, Classes)],
-        family="transformer",
+        family="Transformer",
         paper="Dosovitskiy et al. 2021, An Image is Worth 16x16 Words",
     )
     yield ModelSpec(
         name="gpt_tiny",
         build=build_gpt,
         accepts=[(Tokens, NextToken)],
-        family="transformer",
+        family="Transformer",
         paper="Radford et al. 2019, Language Models are Unsupervised Multitask Learners",
     )

@@ -44,7 +44,7 @@ class ViT(nn.Module):
         num_classes: int,
         patch: int | None = None,
         width: int = 64,
-        depth: int = 4,
+        depth: int = 2,
         heads: int = 4,
         dropout: float = 0.0,
     ) -> None:

@@ -11,7 +11,12 @@ def dlbench_suites() -> Iterable[Suite]:
     yield Suite(
         name="quick",
         blocks=(
-            Block(models=("constant", "perceptron", "mlp", "lenet5", "vit_tiny"), tasks=("digits",)),
+            Block(
+                models=("constant", "perceptron", "mlp", "lenet5", "vit_tiny"),
+                tasks=("digits",),
+                set={"budget.epochs": 12},
+                variant="12 epochs",
+            ),
             Block(models=("constant", "gru", "gpt_tiny"), tasks=("markov_chars",)),
             Block(models=("constant", "mlp", "gcn"), tasks=("sbm_small",)),
             Block(models=("constant", "gan"), tasks=("ring8",)),
