@@ -9,9 +9,11 @@ from typing import Any
 
 from . import leaderboard
 from .results import Record, read_record, slug, write_json
-from .runtime import Runtime
 
-ABSOLUTE = re.compile(r"(?<![\w./])(?:~|[A-Za-z]:|/(?=[\w.@+-]+[/\\]))(?:[/\\]?[\w.@+-]+[/\\])+([\w.@+-]*)")
+PART = r"[\w.@+-]+"
+ABSOLUTE = re.compile(
+    rf"(?<![\w./~])(?:file://)?(?:~(?:{PART})?[/\\]|[A-Za-z]:[/\\]|/(?={PART}[/\\]))(?:{PART}[/\\])*((?:{PART})?)"
+)
 
 
 def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
@@ -41,7 +43,8 @@ def square_of(record: Record) -> str:
     """What a record stands for in its table: two records of the same square are old and new."""
     keys = ("type", "suite", "variant", "seed")
     who = [[record[what]["name"], record[what]["options"]] for what in ("model", "task")]
-    return json.dumps([who, [record[key] for key in keys], Runtime(**record["runtime"]).identity()], sort_keys=True)
+    runtime = {**record["runtime"], "device": record["runtime"]["device"].partition(":")[0]}
+    return json.dumps([who, [record[key] for key in keys], runtime], sort_keys=True)
 
 
 def scrubbed(value: Any) -> Any:

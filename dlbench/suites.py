@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import fields
 from pathlib import Path
@@ -30,19 +31,34 @@ def read_suite(path: Path) -> Suite:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"can't read {path}: {error}") from error
     try:
-        blocks = tuple(_block(block) for block in table.pop("blocks", ()))
-        profile = _make(ProfileProtocol, table.pop("profile", {}))
-        seeds = table.pop("seeds", 3)
-        values = {"name": path.stem, **table, "blocks": blocks, "profile": profile}
-        if not blocks:
+        blocks = table.pop("blocks", None)
+        if not blocks or not isinstance(blocks, list):
             raise UsageError("it has no [[blocks]]")
-        return _make(Suite, {**values, "seeds": tuple(seeds) if isinstance(seeds, list) else seeds})  # type: ignore[no-any-return]
+        seeds = _seeds(table.pop("seeds", 3))
+        profile = _make(ProfileProtocol, table.pop("profile", {}))
+        values = {"name": path.stem, **table, "blocks": tuple(map(_block, blocks)), "seeds": seeds, "profile": profile}
+        if re.search(r"[/\\]", str(values["name"])):
+            raise UsageError(f"the name {values['name']!r} can't be a file's name")
+        return _make(Suite, values)  # type: ignore[no-any-return]
     except (UsageError, TypeError) as error:
         raise UsageError(f"{path}: {error}") from error
 
 
+def _seeds(value: Any) -> int | tuple[int, ...]:
+    wanted = value if isinstance(value, list) else [value]
+    if not wanted or any(type(seed) is not int for seed in wanted) or (not isinstance(value, list) and value < 1):
+        raise UsageError(f"seeds is a count or a list of whole numbers, not {value!r}")
+    return tuple(value) if isinstance(value, list) else int(value)
+
+
+def _names(key: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise UsageError(f"{key} takes a list of names, not {value!r}")
+    return tuple(value)
+
+
 def _block(table: dict[str, Any]) -> Block:
-    lists: dict[str, Any] = {key: tuple(table[key]) for key in ("models", "tasks") if key in table}
+    lists: dict[str, Any] = {key: _names(key, table[key]) for key in ("models", "tasks") if key in table}
     resolve([("suite", table.get("set", {}))])
     return _make(Block, {"models": ("*",), "tasks": ("*",), **table, **lists})  # type: ignore[no-any-return]
 

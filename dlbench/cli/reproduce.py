@@ -12,7 +12,7 @@ from ..catalog import Catalog, check_extra, discover
 from ..data.root import default_cache, default_root
 from ..errors import UsageError
 from ..plan import Plan, Request, plan
-from ..results import Record, Results, read_record
+from ..results import SCHEMA, Record, Results, read_record
 from ..runtime import Runtime
 from ..specs import Block, ProfileProtocol, Suite
 
@@ -72,6 +72,8 @@ def named_records(what: str) -> list[Record]:
 
 def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
     """The plan of one record's job under today's plugins; raises UsageError where it doesn't run here."""
+    if record["schema"] > SCHEMA:
+        raise UsageError(f"{record.name} was written by a newer dlbench: update to reproduce it")
     names = [choice_text(record[key]) for key in ("model", "task")]
     protocol = ProfileProtocol(**record["profile"]["protocol"]) if record.is_profile else ProfileProtocol()
     suite = Suite(

@@ -133,7 +133,8 @@ class Runner:
         self.ran += 1
         body = dict(result.get("body") or {})
         cuda = {key: body.pop(key) for key in ("cuda", "cudnn") if key in body}
-        flags = list(dict.fromkeys([*job.flags, *body.pop("flags", [])]))
+        shared = ["device_shared"] if self.jobs > 1 and job.protocol is None else []
+        flags = list(dict.fromkeys([*job.flags, *shared, *body.pop("flags", [])]))
         record = Record({
             "schema": SCHEMA, "name": job.name, "type": "profile" if job.protocol else "cell", "created": now(),
             "dlbench": __version__, "protocol": PROTOCOL, "command": self.command, "suite": job.suite,

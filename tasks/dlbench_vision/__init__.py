@@ -105,7 +105,7 @@ def _fashion_mnist() -> TaskSpec:
 
 
 def _cifar10() -> TaskSpec:
-    from .files import cifar10_files
+    from .files import CIFAR10_SOURCES, cifar10_files
 
     return TaskSpec(
         name="cifar10",
@@ -132,6 +132,7 @@ def _cifar10() -> TaskSpec:
             "select": "last",
         },
         data=cifar10_files,
+        datasets=tuple(CIFAR10_SOURCES.values()),
         preload=("PIL.Image",),
         description="32x32 colour images; the last 5,000 of the 50,000 training images are validation; source=sheets "
         "reads the training set from lossless pictures and holds its last 10,000 images out as the test split",
