@@ -38,10 +38,13 @@ class Display:
         """A curve's new point; plain lines leave it out."""
 
     def finished(self, job: Job, record: Record) -> None:
+        begun = self._begun.pop(job.name, None)
+        if begun is None:  # it never had a process
+            self.line(f"{job.title}: {self.result(record)}")
+            return
         self._ended += 1
-        spent = time.monotonic() - self._begun.pop(job.name, time.monotonic())
-        count = f"[{self._ended}/{self._total}] " if self._total else ""
-        self.line(f"{count}{job.title}: {self.result(record)} in {spent:.1f} s")
+        count = f"[{self._ended}/{self._total}] "
+        self.line(f"{count}{job.title}: {self.result(record)} in {time.monotonic() - begun:.1f} s")
 
     def skipped(self, skip: Skip) -> None:
         self.line(f"{skip.task} x {skip.model}: skipped: {skip.reason}")
