@@ -24,8 +24,8 @@ def size(text: str) -> int | None:
 def seeds(text: str) -> int | tuple[int, ...]:
     """A count (`5`: seeds 0 to 4), or the seeds themselves (`41,95,12,35`; `7,` is the one seed 7)."""
     try:
-        if "," in text:
-            return tuple(dict.fromkeys(int(item) for item in text.split(",") if item.strip()))
+        if "," in text and (listed := dict.fromkeys(int(item) for item in text.split(",") if item.strip())):
+            return tuple(listed)
         count = int(text)
     except ValueError:
         raise UsageError(f"--seeds takes a count or a list such as 41,95,12,35, not {text!r}") from None

@@ -85,9 +85,9 @@ def device_sync(device: str) -> Callable[[], None]:
 
 
 def settle_limit(rounds: int, block_s: float) -> float:
-    """How long a pass may go on for a stable reading: 30 s, or ten times what a quick protocol measures."""
-    window = rounds * block_s
-    return 30.0 if window >= 1.0 else 10 * window
+    """How long a pass may go on for a stable reading: three times its window. Waiting longer on a busy machine costs
+    minutes per profile and doesn't calm it; what stays unstable is flagged."""
+    return 3 * rounds * block_s
 
 
 def time_blocks(
@@ -168,10 +168,10 @@ def warm_up(step: Step, *, warmup_s: float, sync: Callable[[], None], limit_s: f
     """At least 10 steps and `warmup_s` seconds, until two neighbouring blocks of steps agree within 2 % in their
     medians.
 
-    Gives up, and returns False, after `limit_s` (default: 30 s, or twenty times a quick protocol's `warmup_s`), or
+    Gives up, and returns False, after `limit_s` (default: ten times `warmup_s`), or
     after 100 steps and four times `warmup_s`.
     """
-    limit = (30.0 if warmup_s >= 0.5 else 20 * warmup_s) if limit_s is None else limit_s
+    limit = 10 * warmup_s if limit_s is None else limit_s
     start, steps, medians = time.perf_counter(), 0, list[float]()
     while True:
         block = _singles_for(step, warmup_s / 5, sync)
@@ -209,8 +209,8 @@ def time_single_steps(
     limit_s: float | None = None,
 ) -> list[float]:
     """Seconds of single steps, each synchronised: for `seconds`, and until there are `least` of them, but not longer
-    than `limit_s` (default: ten times `seconds`)."""
-    limit = 10 * seconds if limit_s is None else limit_s
+    than `limit_s` (default: three times `seconds`)."""
+    limit = 3 * seconds if limit_s is None else limit_s
     found: list[float] = []
     sync()
     start = time.perf_counter()

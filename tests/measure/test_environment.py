@@ -1,0 +1,145 @@
+"""The environment's fingerprint: what it must hold, and what must not be in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlbench.measure import environment
+from dlbench.measure.environment import OtherLoad, fingerprint, git_commit, machine_slug, other_load
+from dlbench.measure.nvml import Gpu
+
+SPIN = "import time\nend = time.time() + 20\nwhile time.time() < end: pass"
+
+
+def test_the_fingerprint_is_plain_json_and_names_no_host_and_no_path() -> None:
+    found = fingerprint("cpu")
+    text = json.dumps(found)
+    assert socket.gethostname() not in text
+    assert str(Path.cwd()) not in text
+    assert found["machine"] == machine_slug(found["cpu"], environment.usable_cores(), found["gpu"])
+    assert found["ram_bytes"] > 2**28
+    assert found["cores"]["logical"] == os.cpu_count()
+    assert found["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    assert found["torch"]
+
+
+def test_the_room_and_the_fingerprint_load_no_torch() -> None:
+    code = (
+        "import sys; from dlbench.measure import environment; found = environment.fingerprint('cpu');"
+        "assert found['torch'] and 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("cpu", "cores", "gpu", "slug"),
+    [
+        ("AMD EPYC", 2, None, "amd-epyc-2c"),
+        ("AMD EPYC", 16, "NVIDIA H100 80GB HBM3", "amd-epyc-16c-nvidia-h100"),
+        ("AMD EPYC 7763 64-Core Processor", 8, None, "amd-epyc-7763-8c"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", 4, "Tesla T4", "intel-xeon-4c-tesla-t4"),
+        ("AMD Ryzen 7 5800H with Radeon Graphics", 16, None, "amd-ryzen-7-5800h-16c"),
+    ],
+)
+def test_the_machines_slug(cpu: str, cores: int, gpu: str | None, slug: str) -> None:
+    assert machine_slug(cpu, cores, gpu) == slug
+
+
+def test_a_cgroup_quota_bounds_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "_read", {"/sys/fs/cgroup/cpu.max": "150000 100000"}.get)
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert environment.cgroup_quota() == 1.5
+    assert environment.usable_cores() == 2
+    monkeypatch.setattr(environment, "_read", {"/sys/fs/cgroup/cpu.max": "max 100000"}.get)
+    assert environment.cgroup_quota() is None
+    assert environment.usable_cores() == 64
+
+
+def test_the_commit_is_the_working_directorys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert git_commit() is None
+    quiet = {"check": True, "capture_output": True, "text": True}
+    subprocess.run(["git", "init", "-q"], **quiet)
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *identity, "commit", "-q", "--allow-empty", "-m", "first"], **quiet)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], **quiet).stdout.strip()
+    assert git_commit() == head
+    assert len(head) == 40
+
+
+def test_others_load_is_what_is_busy_and_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, own = [(100.0, 50.0), (110.0, 57.0)], [3.0, 5.0]
+    monkeypatch.setattr(environment, "_machine_times", lambda: machine.pop(0))
+    monkeypatch.setattr(environment, "_own_seconds", lambda: own.pop(0))
+    assert OtherLoad().share() == pytest.approx((7 - 2) / 10)
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="reads /proc/stat")
+def test_a_stranger_is_seen(tmp_path: Path) -> None:
+    script = tmp_path / "spin.py"
+    script.write_text(SPIN)
+    # started by a shell that ends: no child of ours any more
+    started = subprocess.run(
+        ["sh", "-c", f"{sys.executable} {script} >/dev/null 2>&1 & echo $!"], check=True, capture_output=True, text=True
+    )
+    try:
+        share = other_load(1.0)
+        assert share is not None
+        assert share > 0.3 / (os.cpu_count() or 1)
+    finally:
+        os.kill(int(started.stdout), 9)
+
+
+def test_a_child_counts_as_ours() -> None:
+    before = environment._own_seconds()
+    child = subprocess.Popen([sys.executable, "-c", SPIN])
+    try:
+        other_load(1.0)
+        assert environment._own_seconds() - before > 0.15
+    finally:
+        child.kill()
+        child.wait()
+
+
+class Driver:
+    """A driver that answers some questions, and raises on the others as NVML does."""
+
+    NVML_TEMPERATURE_GPU, NVML_CLOCK_SM, NVML_CLOCK_MEM = 0, 1, 2
+
+    def nvmlDeviceGetName(self, handle: str) -> bytes:
+        return b"NVIDIA H100 PCIe"
+
+    def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle: str) -> int:
+        return 0x1 | 0x4 | 0x20
+
+    def nvmlDeviceGetTotalEnergyConsumption(self, handle: str) -> int:
+        return 2500
+
+    def nvmlDeviceGetClockInfo(self, handle: str, which: int) -> int:
+        return 1980 if which == self.NVML_CLOCK_SM else 2619
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: str) -> int:
+        raise RuntimeError("not supported")
+
+    def nvmlSystemGetDriverVersion(self) -> str:
+        return "570.1"
+
+
+def test_a_gpus_readings_and_those_it_lacks() -> None:
+    gpu = Gpu(Driver(), "handle")
+    state: dict[str, Any] = environment.gpu_state(gpu)
+    assert gpu.name() == "NVIDIA H100 PCIe"
+    assert state["throttle_reasons"] == ["power cap", "thermal slowdown"]
+    assert state["clocks_mhz"] == {"sm": 1980, "sm_max": None, "memory": 2619, "memory_max": None}
+    assert state["power_limit_w"] is None
+    assert state["temperature_c"] is None
+    assert gpu.energy_j() == 2.5
+    assert gpu.num_processes() is None
