@@ -139,6 +139,10 @@ def test_limits() -> None:
     assert settle_limit(5, 0.05) == pytest.approx(0.75)
 
 
+def test_spread() -> None:
+    assert iqr_over_median([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 3)
+
+
 def test_warm_up_settles_on_a_steady_step(cpu_clock: None) -> None:
     steps = 0
 
