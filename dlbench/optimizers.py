@@ -74,6 +74,7 @@ class Optimizers:
         for name, parameters in groups.items():
             self._parts[name] = Part(parameters, recipe.part(name), ingredients)
         self._all = list(self._parts.values())
+        self._closures = any(p.closure for p in self._all)
         self._scaler = torch.amp.GradScaler(scale_for) if scale_for else None
         # a learner without parameters (a counting one) still stops when its schedule says so
         self._stop_only = None if self._all else _factor(recipe.schedule, ingredients)
@@ -83,7 +84,7 @@ class Optimizers:
         """One optimizer step on a scalar loss, or on a closure that computes it (needed by optimizers that evaluate
         it several times). `part`: only that part's parameters get gradients and move. Returns the loss, detached."""
         parts = self._all if part is None else [self._named(part)]
-        if any(p.closure for p in parts):
+        if self._closures and any(p.closure for p in parts):
             return self._minimize_closure(loss, parts)
         for p in parts:
             p.optimizer.zero_grad()

@@ -30,14 +30,14 @@ class Stepper:
         execution: Execution, generator: torch.Generator,
     ) -> None:  # fmt: skip
         self.learner, self.optimizers, self.generator = learner, optimizers, generator
-        self._autocast = execution.autocast
+        self._autocast = execution.autocast()
         self._on_batch = overrides(regularizers, "on_batch")
         self._after_step = overrides(regularizers, "after_step")
 
     def __call__(self, batch: Batch) -> Tensor:
         for act in self._on_batch:
             batch = act(batch, self.generator)
-        with self._autocast():
+        with self._autocast:
             loss = self.learner.train_step(batch, self.optimizers)
         for act in self._after_step:
             act(self.learner)

@@ -13,7 +13,14 @@ from typing import Any
 from ..errors import DlbenchError
 from .wire import Unpacker, pack
 
-PRELOAD = ("torch", "torch.utils.flop_counter", "dlbench.cell", "dlbench.measure.job", "dlbench.execute.child")
+PRELOAD = (
+    "torch",
+    "torch._dynamo",  # what a first optimizer step imports otherwise, for 1.7 s in each child
+    "torch.utils.flop_counter",
+    "dlbench.cell",
+    "dlbench.measure.job",
+    "dlbench.execute.child",
+)
 Message = dict[str, Any]
 
 
