@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from .errors import Diverged
 from .execution import Execution
 from .judging import judge
 from .learner import Batch, Learner, Regularizer, Task, overrides
+from .measure.flops import count_flops
 from .optimizers import Optimizers
 from .recipe import Recipe
 from .schedule import Progress
@@ -115,9 +115,10 @@ class Trainer:
         if self.execution.runtime.compile:
             loss = step(batch)
         else:
-            with FlopCounterMode(display=False) as counter:
-                loss = step(batch)
-            if batch.size and (flops := counter.get_total_flops()):
+            losses: list[Tensor] = []
+            flops = count_flops(lambda: losses.append(step(batch)))
+            loss = losses[0]
+            if batch.size and flops:
                 self._flops_per_unit = flops / batch.size
         self._losses += loss
         self.execution.sync()

@@ -1,0 +1,142 @@
+"""Writes the generated pages, docs/cli.md and docs/catalog.md. Run it after a change of a command or a built-in plugin:
+
+python docs/generate.py
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dlbench.catalog import Catalog, Source, load_sources
+from dlbench.choice import format_value, option_defaults
+from dlbench.cli import group
+from dlbench.specs import ModelSpec, Suite, TaskSpec
+
+DOCS = Path(__file__).resolve().parent
+WIDTH = 100
+NOTICE = "<!-- made by docs/generate.py -->"
+
+
+def main() -> None:
+    """Write every page."""
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
+
+
+# --- commands ---------------------------------------------------------------------------------------------
+
+
+def cli_page() -> str:
+    """What `--help` prints, for `dlbench` and each of its verbs."""
+    root = click.Context(group, info_name="dlbench", terminal_width=WIDTH, **group.context_settings)
+    lines = ["# Commands", "", NOTICE, "", "What `--help` prints, in one place.", ""]
+    for context in contexts(root):
+        lines += [f"## {context.command_path}", "", "```text", context.get_help(), "```", ""]
+    return "\n".join(lines)
+
+
+def contexts(context: click.Context) -> Iterator[click.Context]:
+    """A command's context, then those of its sub-commands."""
+    yield context
+    command = context.command
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None, name
+            yield from contexts(click.Context(inner, info_name=name, parent=context, terminal_width=WIDTH))
+
+
+# --- catalog ----------------------------------------------------------------------------------------------
+
+
+def catalog_page() -> str:
+    """Tables of all that the built-in plugins provide."""
+    catalog = built_in()
+    parts = [
+        "# What is built in",
+        f"{NOTICE}\n\nEach name with its options and their defaults. `dlbench list` also shows what other plugins add; "
+        "`dlbench show NAME` says more.",
+        "## Models",
+        table(["model", "family", "accepts", "options", "paper"], map(model_row, specs(catalog, "models"))),
+        "## Tasks",
+        table(
+            ["task", "asks", "metric", "floor", "bound", "reference", "options", "recipe"],
+            map(task_row, specs(catalog, "tasks")),
+        ),
+        *(f"`{spec.name}`: {spec.description.removesuffix('.')}." for spec in specs(catalog, "tasks") if spec.description),
+        "## Suites",
+        table(["suite", "seeds", "tasks x models", "description"], map(suite_row, specs(catalog, "suites"))),
+    ]
+    for kind in ("optimizers", "schedules", "regularizers"):
+        rows = [[code(s.name), options(s.build), s.paper] for s in specs(catalog, kind)]
+        parts += [f"## {kind.capitalize()}", table([kind[:-1], "options", "paper"], rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def built_in() -> Catalog:
+    """The plugins of this repository, by its pyproject: what else is installed here doesn't belong on the page."""
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    catalog = load_sources(Source(name, target) for name, target in project["entry-points"]["dlbench"].items())
+    assert not catalog.problems, catalog.problems
+    return catalog
+
+
+def specs(catalog: Catalog, kind: str) -> list[Any]:
+    """By name, because the order of plugins means nothing."""
+    return sorted(catalog.specs[kind].values(), key=lambda spec: spec.name)
+
+
+def model_row(spec: ModelSpec) -> list[str]:
+    accepts = ", ".join(sorted({f"{i.label()} → {o.label()}" for i, o in spec.accepts}))
+    return [code(spec.name), spec.family, accepts, options(spec.build), spec.paper]
+
+
+def task_row(spec: TaskSpec) -> list[str]:
+    metric = spec.metric
+    asks = f"{spec.input_kind.label()} → {spec.output_kind.label()}"
+    arrow = "" if metric.higher_is_better else " ↓"
+    reference = f"{figure(spec.reference.value, metric.unit)}: {spec.reference.source}" if spec.reference else ""
+    recipe = ", ".join(f"{key}={value}" for key, value in spec.recipe.items())
+    return [
+        code(spec.name), asks, f"{metric.name}{arrow} ({metric.unit})", figure(spec.floor, metric.unit),
+        figure(spec.bound, metric.unit), reference, options(spec.load), code(recipe),
+    ]  # fmt: skip
+
+
+def suite_row(spec: Suite) -> list[str]:
+    seeds = str(spec.seeds) if isinstance(spec.seeds, int) else ", ".join(map(str, spec.seeds))
+    blocks = [
+        f"{', '.join(b.tasks)} x {', '.join(b.models)}" + (f" ({b.variant})" if b.variant else "") for b in spec.blocks
+    ]
+    return [code(spec.name), seeds, "; ".join(blocks), spec.description]
+
+
+def options(builder: Callable[..., Any]) -> str:
+    return code(", ".join(f"{key}={format_value(value)}" for key, value in option_defaults(builder).items()))
+
+
+def figure(value: float | None, unit: str) -> str:
+    """Fractions as %."""
+    if value is None:
+        return ""
+    return f"{100 * value:.4g} %" if unit == "fraction" else f"{value:.4g}"
+
+
+def code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "catalog.md": catalog_page}
+
+if __name__ == "__main__":
+    main()

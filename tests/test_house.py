@@ -1,0 +1,170 @@
+"""House rules: who imports whom, one list of plugins, sizes of files and functions, one owner per name."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+from conftest import REPOSITORY
+from workshop import catalog
+
+from dlbench.catalog import KINDS_OF_SPEC
+
+CORE = REPOSITORY / "dlbench"
+PACKAGES = sorted(path.parent for room in ("plugins", "tasks") for path in (REPOSITORY / room).glob("*/__init__.py"))
+ROOMS = ("dlbench", "plugins", "tasks", "tests", "benchmarks")
+FILES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
+MAX_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 400, 50, 8
+TORCH_FREE = (
+    "__init__", "kinds", "specs", "recipe", "choice", "runtime", "schedule", "hookspecs", "errors", "catalog", "plan",
+    "digest", "results", "stats", "leaderboard", "comparison", "groups", "rendering", "suites", "publishing",
+)  # fmt: skip
+# Files of model plugins that are no plain PyTorch, and why.
+KNOW_DLBENCH = {
+    "dlbench_baseline/constant.py": "a Learner that counts",
+    "dlbench_gan/gan.py": "a Learner with its own step",
+    "dlbench_mlp/shapes.py": "fits networks to kinds",
+    "dlbench_timm/create.py": "raises NotApplicable",
+}
+INGREDIENTS = ("dlbench_optim", "dlbench_regularize")  # packages without models
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), str(path))
+
+
+def imports(nodes: Iterator[ast.AST] | list[ast.stmt], path: Path) -> set[str]:
+    """The top-level packages that these import statements name; relative ones name the file's own package."""
+    found: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add("." if node.level else (node.module or "").partition(".")[0])
+    return found
+
+
+def at_import(path: Path) -> set[str]:
+    """What importing this file imports: everything outside functions and `if TYPE_CHECKING`."""
+
+    def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+        for node in body:
+            if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+                yield from statements(node.orelse)
+            elif not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                yield node
+                for inner in ("body", "orelse", "finalbody"):
+                    yield from statements(getattr(node, inner, []))
+                for handler in getattr(node, "handlers", []):
+                    yield from statements(handler.body)
+
+    return imports(list(statements(tree(path).body)), path)
+
+
+def everywhere(path: Path) -> set[str]:
+    return imports(ast.walk(tree(path)), path)
+
+
+def place(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+def test_the_core_never_imports_a_plugin() -> None:
+    guilty = {place(path): names for path in CORE.rglob("*.py") if (names := {
+        name for name in everywhere(path) if name.startswith("dlbench_")
+    })}  # fmt: skip
+    assert guilty == {}
+
+
+def test_a_front_door_imports_only_dlbench_and_the_standard_library() -> None:
+    allowed = {"dlbench", *sys.stdlib_module_names}
+    guilty = {place(p / "__init__.py"): extra for p in PACKAGES if (extra := at_import(p / "__init__.py") - allowed)}
+    assert len(PACKAGES) >= 14
+    assert guilty == {}
+
+
+def test_a_model_file_is_plain_pytorch() -> None:
+    files = [
+        path
+        for package in PACKAGES
+        if package.parent.name == "plugins" and package.name not in INGREDIENTS
+        for path in package.rglob("*.py")
+        if path != package / "__init__.py"
+    ]
+    knowing = {f"{path.parent.name}/{path.name}" for path in files if "dlbench" in everywhere(path)}
+    assert len(files) > len(KNOW_DLBENCH)
+    assert knowing == set(KNOW_DLBENCH)
+
+
+def test_only_modules_that_compute_import_torch() -> None:
+    free = [CORE / f"{name}.py" for name in TORCH_FREE] + sorted((CORE / "cli").glob("*.py"))
+    guilty = {place(path) for path in free if "torch" in at_import(path)}
+    assert guilty == set()
+    assert "torch" in at_import(CORE / "training.py")  # the check itself can see one
+
+
+def test_folders_wheel_and_entry_points_agree() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    folders = {place(package) for package in PACKAGES}
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) == folders | {"dlbench"}
+    points = project["project"]["entry-points"]["dlbench"]
+    assert points == {package.name.removeprefix("dlbench_"): package.name for package in PACKAGES}
+    installed = {point.name: point.value for point in entry_points(group="dlbench")}
+    assert points.items() <= installed.items()
+
+
+def test_a_name_belongs_to_one_plugin() -> None:
+    found = catalog()
+    claims: Counter[tuple[str, str]] = Counter()
+    for kind in KINDS_OF_SPEC:
+        for impl in getattr(found.plugins.hook, f"dlbench_{kind}").get_hookimpls():
+            claims.update((kind, spec.name) for spec in impl.function())
+    assert len(claims) > 60
+    assert [claim for claim, count in claims.items() if count > 1] == []
+    assert found.problems == {}
+
+
+def test_files_are_short() -> None:
+    long = {place(path): n for path in FILES if (n := len(path.read_text().splitlines())) >= MAX_LINES}
+    assert long == {}
+
+
+def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def test_functions_are_short_and_take_few_parameters() -> None:
+    long, wide = {}, {}
+    for path in FILES:
+        for node in functions(path):
+            name = f"{place(path)}:{node.name}"
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            parameters = [*node.args.posonlyargs, *node.args.args]
+            count = len([p for p in parameters if p.arg not in ("self", "cls")])
+            if lines >= MAX_FUNCTION_LINES:
+                long[name] = lines
+            if count > MAX_PARAMETERS:
+                wide[name] = count
+    assert long == {}
+    assert wide == {}
+
+
+def test_every_hook_has_a_test_and_a_docstring() -> None:
+    texts = "".join(path.read_text() for path in (REPOSITORY / "tests").rglob("*.py"))
+    for node in functions(CORE / "hookspecs.py"):
+        assert ast.get_docstring(node)
+        assert node.name in texts
+
+
+@pytest.mark.parametrize("name", ["dlbench.kinds", "dlbench.plan", "dlbench.leaderboard", "dlbench.cli.run"])
+def test_the_reading_side_runs_without_torch(name: str) -> None:
+    import subprocess
+
+    code = f"import sys, {name}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,90 @@
+"""Suites from TOML files, good and bad."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from workshop import catalog
+
+from dlbench import Block, ProfileProtocol, Suite
+from dlbench.errors import UsageError
+from dlbench.plan import Request, plan
+from dlbench.suites import read_suite
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_a_full_suite_is_the_same_as_in_code(tmp_path: Path) -> None:
+    text = """
+    name = "widths"
+    seeds = [3, 5]
+    description = "two widths"
+    profile = { rounds = 2, launches = 1 }
+    [[blocks]]
+    models = ["mlp[width=8]", "lenet*"]
+    tasks = ["digits"]
+    set = { lr = 0.01, "budget.epochs" = 5, regularizers = ["l2[rate=0.1]"], clip = "none" }
+    variant = "short"
+    [[blocks]]
+    tasks = ["ring8"]
+    """
+    found = read_suite(write(tmp_path, text))
+    settings = {"lr": 0.01, "budget.epochs": 5, "regularizers": ["l2[rate=0.1]"], "clip": "none"}
+    assert found == Suite(
+        name="widths", seeds=(3, 5), description="two widths", profile=ProfileProtocol(rounds=2, launches=1),
+        blocks=(
+            Block(models=("mlp[width=8]", "lenet*"), tasks=("digits",), set=settings, variant="short"),
+            Block(models=("*",), tasks=("ring8",)),
+        ),
+    )  # fmt: skip
+    request = Request(suites=(found,), data_root=Path("no-data"), cache=Path("no-cache"), profiles=False)
+    made = plan(catalog(), request)
+    pairs = [(str(job.model), str(job.task), job.seed, job.variant) for job in made.jobs]
+    assert pairs[:4] == [
+        ("mlp[width=8]", "digits", 3, "short"), ("mlp[width=8]", "digits", 5, "short"),
+        ("lenet5", "digits", 3, "short"), ("lenet5", "digits", 5, "short"),
+    ]  # fmt: skip
+    assert made.jobs[0].recipe.recipe.lr == 0.01
+    assert made.jobs[0].recipe.layers["lr"] == "suite"
+    assert ("gan", "ring8", 3, "") in pairs
+
+
+def test_a_short_suite_has_the_files_name_and_three_seeds(tmp_path: Path) -> None:
+    found = read_suite(write(tmp_path, "[[blocks]]\nmodels = ['mlp']"))
+    assert (found.name, found.seeds, found.profile) == ("mine", 3, ProfileProtocol())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = ", "can't read"),
+        ("name = 'empty'", "it has no [[blocks]]"),
+        ("seed = 3\n[[blocks]]", "there is no key of a suite 'seed'; did you mean 'seeds'?"),
+        ("[[blocks]]\nmodel = ['mlp']", "did you mean 'models'?"),
+        ("[[blocks]]\nset = { lrr = 1 }", "did you mean 'lr'?"),
+        ("[[blocks]]\nset = { lr = -1 }", "needs a number"),
+        ("[profile]\nround = 3\n[[blocks]]", "did you mean 'rounds'?"),
+        ("[[blocks]]\nmodels = 'mlp'", "models takes a list of names"),
+        ("[[blocks]]\ntasks = [3]", "tasks takes a list of names"),
+        ("seeds = 'many'\n[[blocks]]", "seeds is a count or a list of whole numbers"),
+        ("seeds = 0\n[[blocks]]", "seeds is a count or a list of whole numbers"),
+        ("blocks = 3", "it has no [[blocks]]"),
+        ("name = 'a/b'\n[[blocks]]", "name"),
+    ],
+)
+def test_a_wrong_file_names_itself_and_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UsageError) as caught:
+        read_suite(path)
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no suite file"):
+        read_suite(tmp_path / "none.toml")
