@@ -77,7 +77,8 @@ class Trainer:
         that the recipe selects. The clock counts training steps after the first one, synchronised at both ends."""
         self.outcome, self.progress = Outcome(), Progress()
         self._losses = torch.zeros((), device=self.execution.device)
-        self._counted, self._flops_per_unit = 0, None
+        self._counted = 0
+        self._flops_per_unit: float | None = None
         self._best: tuple[float, dict[str, Any]] | None = None
         self._since_best = 0
         step = Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws)
