@@ -7,7 +7,6 @@ problem with one line of text, never the end of a run.
 from __future__ import annotations
 
 import fnmatch
-import hashlib
 import importlib
 import importlib.util
 import sys
@@ -202,6 +201,8 @@ def import_source(target: str) -> ModuleType:
     """Import a plugin by module name or by the path of its file."""
     if not target.endswith(".py"):
         return importlib.import_module(target)
+    import hashlib
+
     path = Path(target).resolve()
     name = f"dlbench_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
