@@ -146,6 +146,9 @@ class Catalog:
             self._problem(source.name, f"is the name of two plugins; {source.target} is left out")
             return
         self.sources.append(source)
+        for name in vars(module):
+            if name.startswith("dlbench_") and callable(getattr(module, name)) and not hasattr(hookspecs, name):
+                self._problem(source.name, str(unknown("hook", name, [n for n in vars(hookspecs) if "dlbench_" in n])))
         if not self.plugins.is_registered(module):
             self.plugins.register(module, name=source.name)
 
@@ -156,7 +159,7 @@ class Catalog:
                 source = by_name[impl.plugin_name]
                 try:
                     specs = list(impl.function())
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     self._problem(source.name, f"dlbench_{kind} raised {_line(error)}")
                     continue
                 for spec in specs:

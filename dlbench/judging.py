@@ -29,6 +29,7 @@ class Evaluator:
         """The outputs for a batch, in float32, of the shape that the output kind asks for."""
         with self._execution.autocast():
             outputs = self._carry(self._verb("predict"), batch)
+        self._carry.commit()
         outputs = map_tensors(outputs, _as_float32)
         self.check_shape(outputs, batch)
         return outputs

@@ -79,17 +79,23 @@ class Learner(nn.Module):
 
 
 class Carry:
-    """Calls a network on a batch and carries its state from segment to segment, detached."""
+    """Calls a network on a batch and carries its state from segment to segment, detached. The state moves on with
+    `commit`, so that an optimizer may evaluate a segment several times."""
 
     def __init__(self) -> None:
-        self.state: Any = None
+        self._state: Any = None
+        self._next: Any = None
 
     def __call__(self, forward: Callable[..., Any], batch: Batch) -> Any:
         if batch.continues is None:
             return forward(batch.inputs)
-        outputs, state = forward(batch.inputs, self.state if batch.continues else None)
-        self.state = detach(state)
+        outputs, state = forward(batch.inputs, self._state if batch.continues else None)
+        self._next = detach(state)
         return outputs
+
+    def commit(self) -> None:
+        """This segment is done: the next one goes on from its end."""
+        self._state = self._next
 
 
 class Supervised(Learner):
@@ -106,6 +112,11 @@ class Supervised(Learner):
 
     def loss(self, batch: Batch) -> Tensor:
         return self._task_loss(self._carry(self.module, batch), batch)
+
+    def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+        loss = super().train_step(batch, optimizers)
+        self._carry.commit()
+        return loss
 
     def parts(self) -> Mapping[str, Iterable[nn.Parameter]]:
         own = getattr(self.module, "parts", None)

@@ -236,7 +236,9 @@ def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[
     found = data_state(files, request.data_root, request.cache)
     if found.status == "missing":
         result.missing[files.name] = files
-        why = f"{found.paths('missing')[0]} is missing from the data root: run `dlbench data fetch {files.name}`"
+        how = "fetch" if found.fetchable else "path"
+        why = f"{found.paths('missing')[0]} is missing from the data root: run `dlbench data {how} {files.name}`"
+        why += "" if found.fetchable else " and put the files there: they can't be fetched openly"
         return {"state": "missing", "digest": "missing", "why": why}
     if found.status == "unverified" and not request.unverified:
         why = f"{found.paths('differs')[0]} doesn't have the published sha256: give --unverified-data to run on it"

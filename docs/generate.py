@@ -68,7 +68,11 @@ def catalog_page() -> str:
             ["task", "asks", "metric", "floor", "bound", "reference", "options", "recipe"],
             map(task_row, specs(catalog, "tasks")),
         ),
-        *(f"`{spec.name}`: {spec.description.removesuffix('.')}." for spec in specs(catalog, "tasks") if spec.description),
+        *(
+            f"`{spec.name}`: {spec.description.removesuffix('.')}."
+            for spec in specs(catalog, "tasks")
+            if spec.description
+        ),
         "## Suites",
         table(["suite", "seeds", "tasks x models", "description"], map(suite_row, specs(catalog, "suites"))),
     ]

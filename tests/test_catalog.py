@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from workshop import catalog
 
 from dlbench.catalog import Catalog, Source, check_extra, discover, load_sources
 from dlbench.choice import Choice
 from dlbench.errors import UsageError
+from workshop import catalog
 
 MODEL = """
 from dlbench import Classes, Image, ModelSpec
@@ -187,3 +187,10 @@ def test_a_right_choice_passes() -> None:
     found: Catalog = catalog()
     assert str(found.checked("models", Choice.parse("mlp[width=3,depth=1]"))) == "mlp[depth=1,width=3]"
     assert found.suite("quick").blocks
+
+
+def test_a_misspelt_hook_is_one_line_with_the_right_name(tmp_path: Path) -> None:
+    plugin = tmp_path / "typo.py"
+    plugin.write_text("def dlbench_model():\n    return []\n")
+    problem = discover([str(plugin)]).problems["typo.py"]
+    assert problem == "there is no hook 'dlbench_model'; did you mean 'dlbench_models'?"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from factories import PERPLEXITY, cell, cells, launch, profile
 
 from dlbench.comparison import Change, compare, has_worse, render_comparison
 from dlbench.errors import UsageError
 from dlbench.results import Record
+from factories import PERPLEXITY, cell, cells, launch, profile
 
 OLD = [0.90, 0.91, 0.92, 0.93, 0.89]
 BETTER = [value + gain for value, gain in zip(OLD, [0.030, 0.031, 0.029, 0.030, 0.032], strict=True)]

@@ -9,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from workshop import Blobs, catalog, cell, fit, message, planned, trainer
 
 from dlbench import Batch, Learner
 from dlbench.cell import open_bench
@@ -18,6 +17,7 @@ from dlbench.judging import judge
 from dlbench.optimizers import Optimizers
 from dlbench.recipe import resolve
 from dlbench.runtime import Runtime
+from workshop import Blobs, catalog, cell, fit, message, planned, trainer
 
 
 def digits() -> Any:
@@ -86,7 +86,8 @@ def test_lbfgs_under_fp16_is_a_planned_skip() -> None:
 
 
 class TwoPlayers(Learner):
-    """Two players on each other's output, as a GAN has them; each minimizes alone. Notes what every step changed."""
+    """Two players on each other's output, as a GAN has them; each minimizes alone and leaves the other's gradients as
+    they were. Notes what every step changed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -104,10 +105,13 @@ class TwoPlayers(Learner):
         return outputs
 
     def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
-        for part in ("one", "two"):
+        for part, other in (("one", "two"), ("two", "one")):
+            grads = [None if p.grad is None else p.grad.clone() for p in self.parts()[other]]
             before = {name: torch.cat([p.detach().flatten() for p in ps]) for name, ps in self.parts().items()}
             loss = optimizers.minimize(lambda: F.cross_entropy(self.predict(batch.inputs), batch.targets), part=part)
             after = {name: torch.cat([p.detach().flatten() for p in ps]) for name, ps in self.parts().items()}
+            for old, p in zip(grads, self.parts()[other], strict=True):
+                assert (p.grad is None) if old is None else torch.equal(p.grad, old)
             self.moved.append((part, {name: (after[name] - before[name]).norm().item() for name in before}))
         return loss
 

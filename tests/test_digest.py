@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workshop import catalog
 
 from dlbench.catalog import import_source
 from dlbench.digest import source_digest
+from workshop import catalog
 
 FRONT = '''
 """A package with four models."""

@@ -11,10 +11,10 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
-from workshop import catalog
 
+from conftest import REPOSITORY
 from dlbench.catalog import KINDS_OF_SPEC
+from workshop import catalog
 
 CORE = REPOSITORY / "dlbench"
 PACKAGES = sorted(path.parent for room in ("plugins", "tasks") for path in (REPOSITORY / room).glob("*/__init__.py"))

@@ -9,12 +9,12 @@ import statistics
 import pandas as pd
 import pytest
 import scipy.stats
-from factories import ACCURACY, PERPLEXITY, cell, cells, launch, profile
 
 from dlbench import leaderboard
 from dlbench.errors import UsageError
 from dlbench.leaderboard import COLUMNS, METRIC_COLUMNS, read_csv, render, write_csv
 from dlbench.results import Record, Results, load_by_suite
+from factories import ACCURACY, PERPLEXITY, cell, cells, launch, profile
 
 GOOD, TWIN, POOR = [0.95, 0.952, 0.948], [0.951, 0.951, 0.949], [0.801, 0.802, 0.803]
 REFERENCE = {"value": 0.8, "source": "somebody, 2020"}

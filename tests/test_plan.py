@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workshop import catalog, planned
 
 from dlbench import Block, Suite
 from dlbench.catalog import Catalog, discover
 from dlbench.errors import UsageError
 from dlbench.plan import Plan, Request, plan, recipe_of
 from dlbench.runtime import Runtime
+from workshop import catalog, planned
 
 FILE_TASK = """
 from dlbench import Classes, DataFile, DataSet, Image, Metric, ModelSpec, TaskSpec
@@ -159,7 +159,12 @@ def test_files_that_are_missing_give_no_data_and_no_profile(beach: Catalog, tmp_
     made = planned("mlp", "pebbles", among=beach, data_root=tmp_path / "empty", profiles=True)
     assert list(made.missing) == ["pebbles"]
     (job,) = made.jobs
-    assert job.no_data == "beach/pebbles.bin is missing from the data root: run `dlbench data fetch pebbles`"
+    assert job.no_data == (
+        "beach/pebbles.bin is missing from the data root: run `dlbench data path pebbles` and put the files there: "
+        "they can't be fetched openly"
+    )
+    request = Request(models=("mlp",), tasks=("mnist",), data_root=tmp_path / "empty", cache=tmp_path)
+    assert "`dlbench data fetch mnist`" in str(plan(discover(), request).cells[0].no_data)
     assert job.head["task"]["data"] == "missing"
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import cell, cells, profile
 
 from dlbench.publishing import publish, scrubbed
 from dlbench.results import Record, load_by_suite
+from factories import cell, cells, profile
 
 
 def squares(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from factories import cell, profile
 
 from dlbench.results import (
     STATUSES,
@@ -22,6 +21,7 @@ from dlbench.results import (
     slug,
     write_json,
 )
+from factories import cell, profile
 
 
 def test_a_record_comes_back_with_fields_that_this_version_does_not_know(tmp_path: Path) -> None:

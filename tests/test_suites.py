@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from workshop import catalog
 
 from dlbench import Block, ProfileProtocol, Suite
 from dlbench.errors import UsageError
 from dlbench.plan import Request, plan
 from dlbench.suites import read_suite
+from workshop import catalog
 
 
 def write(folder: Path, text: str) -> Path:

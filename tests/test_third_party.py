@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from workshop import cell, message, planned
 
 from dlbench.catalog import Catalog, discover, import_source
 from dlbench.cell import open_bench
 from dlbench.judging import Evaluator
 from dlbench.runtime import Runtime
+from workshop import cell, message, planned
 
 KINDS = '''
 """Kinds that a task's and a model's author share."""

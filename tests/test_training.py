@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from workshop import LOSS, Blobs, Scripted, catalog, cell, fit, trainer
 
 from dlbench import Batch, Learner, Progress, Regularizer, ScheduleSpec, Stop
 from dlbench.catalog import discover, import_source
@@ -18,6 +17,7 @@ from dlbench.errors import Diverged
 from dlbench.learner import Supervised
 from dlbench.optimizers import Optimizers
 from dlbench.recipe import resolve
+from workshop import LOSS, Blobs, Scripted, catalog, cell, fit, trainer
 
 THREE = {"batch_size": 16}  # three steps an epoch on Blobs
 
@@ -262,3 +262,40 @@ def test_the_order_of_the_data_does_not_depend_on_what_model_and_regularizers_dr
     assert torch.equal(plain, order(Counting, regularizers=[Draws()]))
     assert not torch.equal(plain, order(Counting, seed=1))
     assert not torch.equal(plain[:48], plain[48:])  # another order in the next epoch
+
+
+DRAWING_MODELS = """
+from functools import partial
+from dlbench import Classes, ModelSpec, Vector
+SEEN = {}
+
+def build(signature, *, name, draws):
+    import torch
+
+    class Net(torch.nn.Linear):
+        def forward(self, inputs):
+            torch.rand(draws)
+            SEEN.setdefault(name, []).append(inputs.sum().item())
+            return super().forward(inputs)
+
+    torch.rand(draws)
+    return Net(3, 2)
+
+def dlbench_models():
+    for name, draws in (("quiet", 0), ("noisy", 99)):
+        yield ModelSpec(name=name, build=partial(build, name=name, draws=draws), accepts=[(Vector, Classes)])
+"""
+
+
+def test_the_streams_of_a_cell_do_not_depend_on_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "drawing.py"
+    file.write_text(COUNTING_TASK + DRAWING_MODELS)
+    found = discover([str(file)])
+    for name in ("quiet", "noisy"):
+        cell(name, "counted", among=found)
+    seen = import_source(str(file)).SEEN
+    assert len(set(seen["quiet"])) > 9
+    assert seen["noisy"] == seen["quiet"]
+    quiet = seen.pop("quiet")
+    cell("quiet", "counted", among=found, seeds=(1,))
+    assert seen["quiet"] != quiet

@@ -17,7 +17,9 @@ from ..errors import unknown
 from .list import columns
 
 data_option = click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA.")
-plugin_option = click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py")
+plugin_option = click.option(
+    "-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin."
+)
 
 
 @click.group()

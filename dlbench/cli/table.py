@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
+from ..rendering import FORMATS
 from .run import DEFAULT_RESULTS
 
 
 @click.command()
 @click.argument("results", default=DEFAULT_RESULTS, type=click.Path(path_type=Path))
-@click.option("--format", "format_", default="terminal", type=click.Choice(["terminal", "csv", "md", "json"]))
+@click.option("--format", "format_", default="terminal", type=click.Choice(FORMATS), help="How to print it.")
 @click.option("--sort", metavar="COLUMN", help="A column of the CSV; the best first.")
 def command(results: Path, format_: str, sort: str | None) -> None:
     """Print the leaderboard of a results folder, a published folder, or one record."""

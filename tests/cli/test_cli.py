@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from factories import cells, launch, profile
 from terminal import dlbench
 
 from dlbench.cli import VERBS
 from dlbench.cli.units import duration, seeds, size
 from dlbench.errors import UsageError
 from dlbench.results import Record, Results
+from factories import cells, launch, profile
 
 MODEL = """
 from dlbench import Classes, Image, ModelSpec

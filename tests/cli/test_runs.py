@@ -165,7 +165,7 @@ def test_missing_files_are_a_row_then_refused_then_flagged(beach: Path, tmp_path
         done, record = run(*more)
         assert (done.code, record.status) == (3, "no_data")
         assert "no_data" in done.out
-        assert "dlbench data fetch pebbles" in record["reason"]
+        assert "dlbench data path pebbles" in record["reason"]
     assert "pebbles" in done.err
     put(tmp_path / "root", b"sand")
     done, record = run("--offline")

@@ -63,7 +63,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 def dlbench_commands(page: Path) -> list[list[str]]:
     """The arguments of every `dlbench` command, without `dlbench` itself."""
-    return [words[1:] for words in commands(page) if words[0] == "dlbench"]
+    return [words[1:] for words in commands(page) if Path(words[0]).name == "dlbench"]
 
 
 def _split(line: str) -> Iterator[list[str]]:
@@ -77,4 +77,3 @@ def _split(line: str) -> Iterator[list[str]]:
             words = []
         else:
             words.append(word)
-    # variables in front (DLBENCH_DATA=... dlbench run) stay with their command, which then isn't checked: none so far

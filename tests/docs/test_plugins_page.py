@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-
 from docpages import REPOSITORY, blocks, dlbench_commands
+
 from dlbench import hookspecs
 from dlbench.catalog import Catalog, discover, import_source
 from dlbench.cli import check, run
@@ -22,6 +21,7 @@ from dlbench.results import Record, Results
 from dlbench.testing import check_plugin, report
 
 PAGE = REPOSITORY / "docs" / "plugins.md"
+pytestmark = pytest.mark.slow
 COMMANDS = dlbench_commands(PAGE)
 RUNS = [words for words in COMMANDS if words[0] == "run"]
 CHECKS = [words for words in COMMANDS if words[0] == "check"]
@@ -60,8 +60,7 @@ def catalog(folder: Path) -> Catalog:
 def outcome(folder: Path, catalog: Catalog) -> tuple[list[Plan], dict[str, Record]]:
     """All of the page's `dlbench run`, planned one by one and run by one fork server, because its start is slow."""
     plans = [planned(words) for words in RUNS]
-    # each child would import it with its first optimizer, which takes longer than these cells do
-    jobs = [replace(job, preload=(*job.preload, "torch._dynamo")) for made in plans for job in made.cells]
+    jobs = [job for made in plans for job in made.cells]
     runner = Runner(
         catalog=catalog, results=Results(folder / "runs"), display=Quiet(), limits=Limits(timeout_s=120),
         data_root=folder / "no-data", cache=folder / "cache", command="test",
