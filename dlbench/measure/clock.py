@@ -85,9 +85,9 @@ def device_sync(device: str) -> Callable[[], None]:
 
 
 def settle_limit(rounds: int, block_s: float) -> float:
-    """How long a pass may go on for a stable reading: three times its window. Waiting longer on a busy machine costs
-    minutes per profile and doesn't calm it; what stays unstable is flagged."""
-    return 3 * rounds * block_s
+    """How long a pass may go on for a stable reading: one and a half times its window. Waiting longer on a busy machine
+    costs minutes per profile and doesn't calm it; what stays unstable is flagged."""
+    return 1.5 * rounds * block_s
 
 
 def time_blocks(

@@ -135,8 +135,8 @@ def test_a_step_longer_than_a_block_is_a_block(cpu_clock: None) -> None:
 
 
 def test_limits() -> None:
-    assert settle_limit(7, 0.2) == pytest.approx(4.2)
-    assert settle_limit(5, 0.05) == pytest.approx(0.75)
+    assert settle_limit(7, 0.2) == pytest.approx(2.1)
+    assert settle_limit(5, 0.05) == pytest.approx(0.375)
 
 
 def test_spread() -> None:
