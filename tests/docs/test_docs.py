@@ -224,7 +224,8 @@ def test_the_thresholds_on_the_page_are_the_code_s() -> None:
     assert "fewer than five seeds" in row["provisional"]
     assert f"{100 * MARGINS['fraction']:g} percentage points" in text
     assert f"is under {100 * clock.STABLE:g} %" in " ".join(text.split())
-    assert clock.settle_limit(7, 0.2) == pytest.approx(3 * 7 * 0.2)
+    assert "up to one and a half times the window" in " ".join(text.split())
+    assert clock.settle_limit(7, 0.2) == pytest.approx(1.5 * 7 * 0.2)
 
 
 def test_every_status_is_explained() -> None:
