@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -118,7 +120,7 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     start = time.perf_counter()
     folds = bench.task_spec.folds
     task: Task = bench.task if folds == 1 else bench.task.fold(fold)  # type: ignore[attr-defined]
-    torch.manual_seed(stream_seed(seed, "model", fold))
+    seed_everything(seed, fold)
     learner, optimizers, regularizers = bench.build(task)
     metric = bench.task_spec.metric
 
@@ -144,6 +146,13 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
         "params": sum(p.numel() for p in learner.parameters()), "epochs": outcome.epochs, "steps": outcome.steps,
         "examples": outcome.examples, "selected_step": outcome.selected_step,
     }  # fmt: skip
+
+
+def seed_everything(seed: int, fold: int = 0) -> None:
+    """Seed the global generators, torch's and those that plugins might use beside it."""
+    torch.manual_seed(stream_seed(seed, "model", fold))
+    random.seed(stream_seed(seed, "python", fold))
+    np.random.seed(stream_seed(seed, "numpy", fold) % 2**32)
 
 
 def stream_seed(seed: int, stream: str, fold: int = 0) -> int:

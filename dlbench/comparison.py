@@ -21,6 +21,7 @@ from .results import Record
 from .stats import (
     Call,
     Comparison,
+    Verdict,
     compare_launches,
     compare_scores,
     holm,
@@ -179,9 +180,10 @@ def _profile_changes(before: Group, after: Group) -> Iterator[Change]:
     name = "train_peak_bytes" if before.launches("train_peak_bytes") else "infer_peak_bytes"
     old, new = (median(values) if values else None for values in (before.launches(name), after.launches(name)))
     if old is not None or new is not None:
-        verdict = verdict_memory(old, new)
+        other = _other_batch(before, after)
+        verdict = Verdict(call="can't tell", why="not comparable") if other else verdict_memory(old, new)
         ratio = new / old if old and new is not None else None
-        why = "; ".join([verdict.why, *_elsewhere(before, after), *_other_batch(before, after)])
+        why = "; ".join([verdict.why, *_elsewhere(before, after), *other])
         yield _change(
             after.key, "memory", unit="MiB", old=None if old is None else old / MIB,
             new=None if new is None else new / MIB, effect=ratio, verdict=verdict.call, why=why,

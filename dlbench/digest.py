@@ -30,7 +30,15 @@ def source_digest(function: Callable[..., Any]) -> str:
         return hashlib.sha256(repr((function.__module__, name, bound)).encode()).hexdigest()[:16]
     package = _package_root(Path(file), getattr(module, "__package__", "") or "")
     texts = _function_texts(Path(file), name, package)
-    return hashlib.sha256("\0".join([*texts, repr(sorted(bound.items(), key=str))]).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        "\0".join([*texts, *(f"{key}={_bound_text(bound[key])}" for key in sorted(bound))]).encode()
+    ).hexdigest()[:16]
+
+
+def _bound_text(value: Any) -> str:
+    """A bound argument as text that is the same in every process: a function by its name, not its address."""
+    name = getattr(value, "__qualname__", None)
+    return repr(value) if name is None else f"{value.__module__}.{name}"
 
 
 def _package_root(file: Path, package: str) -> Path:

@@ -6,11 +6,13 @@ only; its profile is the one with the same model, task, runtime, batch size and 
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
 
+from .recipe import profile_settings
 from .results import Record
 
 WORST_FIRST = ("crashed", "failed", "oom", "timeout", "diverged", "no_data")
@@ -190,10 +192,19 @@ def _complete(keys: list[RowKey]) -> list[RowKey]:
 
 
 def _newest_per_seed(cells: list[Record]) -> list[Record]:
+    """One cell per seed, of the newest program only: an edited model never shows old numbers."""
     newest: dict[int, Record] = {}
     for cell in sorted(cells, key=_created):
         newest[int(cell["seed"])] = cell
-    return [newest[seed] for seed in sorted(newest)]
+    last = identity(max(newest.values(), key=_created)) if newest else ""
+    return [newest[seed] for seed in sorted(newest) if identity(newest[seed]) == last]
+
+
+def identity(cell: Record) -> str:
+    """What must be the same in all cells of a row: sources, data and recipe."""
+    model, task = cell["model"], cell["task"]
+    parts = [model.get("digest"), task.get("digest"), task.get("data_digest"), task["version"], cell.get("recipe")]
+    return json.dumps(parts, sort_keys=True, default=str)
 
 
 def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
@@ -212,8 +223,10 @@ def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -
 
 
 def _fits(group: Group, profile: Record) -> bool:
-    recipe, other = group.cells[-1].get("recipe") or {}, profile.get("recipe") or {}
-    return all(recipe.get(name) == other.get(name) for name in ("batch_size", "optimizer"))
+    """Whether a profile measured these cells' program: the same sources, and the same recipe as far as a step goes."""
+    cell = group.cells[-1]
+    same = all(cell[what].get("digest") == profile[what].get("digest") for what in ("model", "task"))
+    return same and profile_settings(cell.get("recipe") or {}) == profile_settings(profile.get("recipe") or {})
 
 
 def _preference(group: Group, profile: Record | None) -> tuple[bool, str]:

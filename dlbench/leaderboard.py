@@ -7,7 +7,6 @@ over a profile's launches. Empty means not measured.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping
@@ -165,8 +164,6 @@ def _flags(group: Group, estimate: Estimate) -> list[str]:
         flags.add("model_recipe")
     if group.key.channels_last:
         flags.add("channels_last")
-    if len({_identity(cell) for cell in group.ok}) > 1:
-        flags.add("mixed_versions")
     if group.cells and group.profile is not None and group.profile.status != "ok":
         flags.add(f"profile_{group.profile.status}")
     return sorted(flags)
@@ -178,13 +175,6 @@ def _at_floor(estimate: Estimate, floor: float, higher_is_better: bool) -> bool:
     gain = (estimate.mean - floor) * (1 if higher_is_better else -1)
     inside = estimate.low is not None and estimate.high is not None and estimate.low <= floor <= estimate.high
     return inside or gain <= 1e-9 * max(1.0, abs(floor))
-
-
-def _identity(cell: Record) -> str:
-    """What must be the same in all cells of a row: sources, data and recipe."""
-    model, task = cell["model"], cell["task"]
-    parts = [model.get("digest"), task.get("digest"), task.get("data_digest"), task["version"], cell.get("recipe")]
-    return json.dumps(parts, sort_keys=True, default=str)
 
 
 def _fold_sd(group: Group) -> float | None:

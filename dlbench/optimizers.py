@@ -28,7 +28,7 @@ class Part:
     def __init__(self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients) -> None:
         spec = ingredients.optimizer(recipe.optimizer.name)
         options = dict(recipe.optimizer.options)
-        if recipe.weight_decay:
+        if recipe.weight_decay is not None:
             options["weight_decay"] = recipe.weight_decay
         self.parameters = parameters
         self.optimizer: torch.optim.Optimizer = spec.build(parameters, recipe.lr, **options)
@@ -138,6 +138,7 @@ class Optimizers:
                 self._scaler.step(p.optimizer)
         if self._scaler is not None:
             self._scaler.update()
+        torch.clear_autocast_cache()  # the weights have moved: copies that were cast from them are stale
 
     def _minimize_closure(self, loss: Tensor | Callable[[], Tensor], parts: list[Part]) -> Tensor:
         if len(parts) != 1:
@@ -148,6 +149,7 @@ class Optimizers:
         values: list[Tensor] = []
 
         def evaluate() -> Any:
+            torch.clear_autocast_cache()
             part.optimizer.zero_grad()
             value = loss()
             with torch.enable_grad():
@@ -157,6 +159,7 @@ class Optimizers:
             return value.detach()
 
         part.optimizer.step(evaluate)
+        torch.clear_autocast_cache()
         return values[0]
 
 

@@ -16,15 +16,14 @@ from .data.verify import digest as data_digest
 from .data.verify import state as data_state
 from .digest import source_digest
 from .errors import UsageError
-from .recipe import MODEL_KEYS, PART_KEYS, Recipe, Resolved, Settings, resolve
+from .recipe import MODEL_KEYS, PART_KEYS, Recipe, Resolved, Settings, profile_settings, resolve
 from .results import slug
 from .runtime import Runtime
 from .specs import Block, ModelSpec, ProfileProtocol, Suite, TaskSpec
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised whenever the core trains, judges or measures differently, so that old records no longer count as done."""
 
-PROFILE_KEYS = ("optimizer", "batch_size", "regularizers", "clip", "weight_decay")
 CUSTOM = "custom"
 
 
@@ -68,8 +67,8 @@ class Job:
     @property
     def pair(self) -> str:
         """What a profile and its cells have in common."""
-        recipe = self.recipe.recipe.as_settings()
-        return json.dumps([self.suite, self.variant, str(self.model), str(self.task), recipe], sort_keys=True)
+        recipe = profile_settings(self.recipe.recipe.as_settings())
+        return json.dumps([self.suite, str(self.model), str(self.task), recipe], sort_keys=True)
 
     @property
     def title(self) -> str:
@@ -209,8 +208,8 @@ def check_ingredients(catalog: Catalog, recipe: Recipe) -> None:
         catalog.checked("optimizers", part.optimizer)
         catalog.checked("schedules", part.schedule)
         builder = catalog.optimizer(part.optimizer.name).build
-        if part.weight_decay and "weight_decay" not in option_defaults(builder):
-            raise UsageError(f"the optimizer {part.optimizer.name} has no weight decay: set weight_decay=0")
+        if part.weight_decay is not None and "weight_decay" not in option_defaults(builder):
+            raise UsageError(f"the optimizer {part.optimizer.name} has no weight decay: set weight_decay=none")
     for regularizer in recipe.regularizers:
         catalog.checked("regularizers", regularizer)
 
@@ -273,9 +272,7 @@ def named(job: Job) -> Job:
     """The job with its name, made from everything that could change its result, and its square in the grid."""
     settings = job.recipe.recipe.as_settings()
     if job.protocol is not None:
-        settings = {
-            k: v for k, v in settings.items() if k in PROFILE_KEYS or ("." in k and not k.startswith("budget."))
-        }
+        settings = profile_settings(settings)
     square = {
         "type": "cell" if job.protocol is None else "profile",
         "model": str(job.model), "task": str(job.task), "variant": job.variant, "seed": job.seed,
@@ -290,5 +287,5 @@ def named(job: Job) -> Job:
     del identity["variant"]
     code = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     what = "profile" if job.protocol else f"s{job.seed}"
-    name = f"{slug(str(job.task))}--{slug(str(job.model))}--{what}--{code}"
+    name = f"{slug(str(job.task))[:80]}--{slug(str(job.model))[:80]}--{what}--{code}"
     return replace(job, name=name, square=json.dumps(square, sort_keys=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,11 @@ def square_of(record: Record) -> str:
 
 
 def scrubbed(value: Any) -> Any:
-    """The value with every absolute path in its texts cut down to its last part."""
+    """The value with every absolute path in its texts cut down to its last part, and this host's name left out."""
     if isinstance(value, str):
-        return ABSOLUTE.sub(r"\1", value)
+        text = ABSOLUTE.sub(r"\1", value)
+        host = platform.node()
+        return re.sub(rf"\b{re.escape(host)}\b", "HOST", text) if len(host) > 3 else text
     if isinstance(value, dict):
         return {key: scrubbed(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -18,6 +18,7 @@ from .errors import UsageError, unknown
 Settings = Mapping[str, Any]
 BUDGETS = ("epochs", "steps", "seconds")
 PART_KEYS = ("optimizer", "lr", "weight_decay", "schedule", "clip")
+PROFILE_KEYS = ("optimizer", "batch_size", "regularizers", "clip", "weight_decay")  # and the parts': what a step costs
 MODEL_KEYS = (*PART_KEYS, "regularizers")  # budget, batch size and selection are never the model's
 
 
@@ -26,11 +27,12 @@ class Recipe:
     """Everything that decides how training goes. Budget: exactly one of epochs, steps, seconds (of the training
     clock). `evaluate_every` counts epochs for an epoch budget and steps for the others; None means every epoch, or a
     tenth of the budget. `select`: judge the `best` state by the task's metric on validation, or the `last`.
-    `patience`: stop after so many evaluations without a better one. `clip`: largest gradient norm."""
+    `patience`: stop after so many evaluations without a better one. `clip`: largest gradient norm.
+    `weight_decay`: None leaves the optimizer its own default."""
 
     optimizer: Choice = Choice("adam")
     lr: float = 1e-3
-    weight_decay: float = 0.0
+    weight_decay: float | None = None
     schedule: Choice = Choice("constant")
     clip: float | None = None
     batch_size: int = 128
@@ -78,6 +80,11 @@ def resolve(layers: Iterable[tuple[str, Settings]]) -> Resolved:
                 origin = {k: v for k, v in origin.items() if not k.startswith("budget.")}
             origin[key] = name
     return Resolved(recipe, origin)
+
+
+def profile_settings(settings: Settings) -> dict[str, Any]:
+    """Of a recipe's flat form, what can change the speed or memory of a step."""
+    return {k: v for k, v in settings.items() if k in PROFILE_KEYS or ("." in k and not k.startswith("budget."))}
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
@@ -161,7 +168,7 @@ def _select(key: str, value: Any) -> str:
 READERS: dict[str, Callable[[str, Any], Any]] = {
     "optimizer": _choice,
     "lr": _positive,
-    "weight_decay": _number,
+    "weight_decay": _optional(_number),
     "schedule": _choice,
     "clip": _optional(_positive),
     "batch_size": _count,

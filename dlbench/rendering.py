@@ -54,6 +54,8 @@ def score_text(row: dict[str, Any]) -> str:
     factor, suffix = (100.0, " %") if unit == "fraction" else (1.0, "")
     spread = (row["ci_high"] - row["ci_low"]) / 2 if not missing(row["ci_low"]) else None
     digits = 1 if unit == "fraction" else _digits(mean)
+    if unit == "fraction" and spread is not None and spread * factor < 0.05:
+        digits = 2  # 11.35 ± 0.00: a sharp interval deserves the figure it is about
     if spread is not None:
         return f"{mean * factor:.{digits}f} ± {spread * factor:.{digits}f}{suffix}"
     if not missing(row["fold_sd"]):

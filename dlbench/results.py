@@ -119,8 +119,11 @@ class Results:
 
     def records(self, suite: str) -> list[Record]:
         """The records that stand for a suite's squares, those that exist."""
-        found = (self.load(name) for name in self.squares(suite).values())
-        return [record for record in found if record is not None]
+        records = []
+        for square, name in self.squares(suite).items():
+            if (record := self.load(name)) is not None:  # it may have been made for another suite or variant
+                records.append(Record({**record.body, "suite": suite, "variant": json.loads(square)["variant"]}))
+        return records
 
 
 def load_by_suite(path: Path) -> dict[str, list[Record]]:
@@ -144,7 +147,7 @@ def load_by_suite(path: Path) -> dict[str, list[Record]]:
 def read_record(path: Path) -> Record:
     """Read one record's file; raises ValueError where it isn't one."""
     body = json.loads(path.read_text())
-    if not isinstance(body, dict) or "schema" not in body or "name" not in body:
+    if not isinstance(body, dict) or "schema" not in body or Path(str(body.get("name", "/"))).name != body["name"]:
         raise ValueError(f"{path} is not a record")
     return Record(body)
 

@@ -110,7 +110,7 @@ class Trainer:
 
     def _first(self, step: Stepper, batch: Batch) -> bool:
         """The first step: untimed, because it initialises and compiles, and counted in FLOPs."""
-        start = time.perf_counter()
+        start, stop = time.perf_counter(), self._next_stop()
         if self.optimizers.scheduled and not self.optimizers.advance(self.progress):
             return False
         if self.execution.runtime.compile:
@@ -125,7 +125,7 @@ class Trainer:
         self.execution.sync()
         self._advance(1, batch.size)
         self.outcome.phases["first_step_s"] = time.perf_counter() - start
-        return self._evaluate() if self.outcome.steps >= self._next_stop() else True
+        return self._evaluate() if self.outcome.steps >= stop else True
 
     def _segment(self, step: Stepper, batches: Iterator[Batch]) -> bool:
         """Steps up to the next evaluation, on the clock; then the evaluation. Returns whether to go on."""

@@ -285,3 +285,25 @@ def test_carried_state_is_detached_passed_on_and_reset_at_a_start() -> None:
             assert not state["memory"][0].requires_grad
             assert state["memory"][1] == 1
     assert module.made[0].requires_grad
+
+
+def test_weights_that_moved_are_cast_anew_under_autocast() -> None:
+    """L-BFGS evaluates several times in one step: with stale bf16 copies of the weights its loss would stand still."""
+    network = nn.Linear(64, 10)
+    learner = OwnLoss()
+    learner.network = nn.Sequential(nn.Flatten(), network)
+    seen: list[float] = []
+    execution = Execution(Runtime(precision="bf16"))
+    optimizers = Optimizers(learner, resolve([("test", {"optimizer": "lbfgs", "lr": 0.1})]).recipe, catalog())
+    batch = next(iter(digits().batches("train", 256, None)))
+
+    def closure() -> Tensor:
+        loss = learner.loss(batch)
+        seen.append(float(loss.detach()))
+        return loss
+
+    with execution.autocast():
+        optimizers.minimize(closure)
+        assert learner.network(batch.inputs).dtype == torch.bfloat16
+    assert len(set(seen)) > 3
+    assert min(seen) < 0.8 * seen[0]

@@ -177,9 +177,21 @@ def test_flags_are_the_union_of_all_sources():
     assert row(*records)["flags"] == expected
 
 
-def test_cells_of_different_sources_in_one_row_are_flagged():
-    assert "mixed_versions" in row(cell(seed=0), cell(seed=1, model={"digest": "m2"}))["flags"]
-    assert "mixed_versions" not in row(*cells(GOOD))["flags"]
+def test_an_edited_model_shows_neither_old_numbers_nor_old_speed():
+    old = cell(seed=0, created="2026-01-01T00:00:00Z")
+    new = cell(seed=1, model={"digest": "m2"}, created="2026-01-02T00:00:00Z")
+    found = rows(old, new, profile())
+    assert [(r["records"], r["seeds"]) for r in found if r["seeds"]] == [(new.name, 1)]
+    assert all(pd.isna(r["train_examples_per_s"]) for r in found if r["seeds"])
+    measured = row(new, profile(model={"digest": "m2"}))
+    assert measured["train_examples_per_s"] > 0
+
+
+def test_a_profile_of_another_step_is_not_shown():
+    plain = row(cell(), profile())
+    assert plain["train_examples_per_s"] > 0
+    averaged = [r for r in rows(cell(recipe={"regularizers": ["ema"]}), profile()) if r["seeds"]]
+    assert [pd.isna(r["train_examples_per_s"]) for r in averaged] == [True]
 
 
 # --- speed and memory -------------------------------------------------------------------------------------
@@ -283,7 +295,7 @@ def test_from_a_results_folder(tmp_path):
     records = [*cells(GOOD), profile()]
     for record in records:
         results.save(record)
-    results.assign("quick", {str(i): record.name for i, record in enumerate(records)})
+    results.assign("quick", {json.dumps({"i": i, "variant": ""}): record.name for i, record in enumerate(records)})
     (found,) = leaderboard.rows(load_by_suite(tmp_path)).to_dict("records")
     assert (found["suite"], found["seeds"], found["train_peak_mib"]) == ("quick", 3, 8.0)
 

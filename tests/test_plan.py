@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_a_skip_with_its_sentence(beach: Catalog) -> None:
         ({"schedule": "cosin"}, "did you mean 'cosine'"),
         ({"regularizers": "emma"}, "did you mean 'ema'"),
         ({"all.optimizer": "adamm"}, "did you mean 'adam'"),
-        ({"optimizer": "lbfgs", "weight_decay": 0.1}, "lbfgs has no weight decay: set weight_decay=0"),
+        ({"optimizer": "lbfgs", "weight_decay": 0.1}, "lbfgs has no weight decay: set weight_decay=none"),
     ],
 )
 def test_a_wrong_ingredient_is_an_error_before_anything_runs(settings: dict[str, Any], said: str) -> None:

@@ -23,6 +23,8 @@ from dlbench.results import (
 )
 from factories import cell, profile
 
+S0, S1 = (json.dumps({"seed": seed, "variant": ""}) for seed in (0, 1))
+
 
 def test_a_record_comes_back_with_fields_that_this_version_does_not_know(tmp_path: Path) -> None:
     results = Results(tmp_path / "runs")
@@ -88,13 +90,13 @@ def test_newer_records_take_the_squares_over_and_others_stay(tmp_path: Path) -> 
     assert old.name != new.name
     for record in (old, new, other):
         results.save(record)
-    results.assign("quick", {"s0": old.name, "s1": other.name})
+    results.assign("quick", {S0: old.name, S1: other.name})
     assert results.records("quick") == [old, other]
-    results.assign("quick", {"s0": new.name})
+    results.assign("quick", {S0: new.name})
     assert results.records("quick") == [new, other]
-    results.assign("vision", {"s0": "not-run-yet", "s1": other.name})
+    results.assign("vision", {S0: "not-run-yet", S1: other.name})
     assert results.suites() == ["quick", "vision"]
-    assert results.records("vision") == [other]
+    assert [(record.name, record["suite"]) for record in results.records("vision")] == [(other.name, "vision")]
     assert results.records("nothing") == []
 
 
@@ -102,7 +104,7 @@ def test_records_are_found_in_a_folder_a_published_folder_and_a_file(tmp_path: P
     first, second = cell(0.1), profile(suite="vision")
     results = Results(tmp_path / "runs")
     path = results.save(first)
-    results.assign("quick", {"s0": first.name})
+    results.assign("quick", {S0: first.name})
     assert load_by_suite(tmp_path / "runs") == {"quick": [first]}
     assert load_by_suite(path) == {"quick": [first]}
     for record, folder in ((first, "quick"), (second, "vision")):

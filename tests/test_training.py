@@ -86,6 +86,7 @@ def test_a_budget_of_seconds_stops_after_the_step_that_spends_it() -> None:
         ({"budget.steps": 10, "evaluate_every": 4}, [4, 8, 10]),
         ({"budget.steps": 20}, list(range(2, 21, 2))),
         ({"budget.epochs": 3}, [3, 6, 9]),
+        ({"budget.steps": 4}, [1, 2, 3, 4]),
     ],
     ids=str,
 )

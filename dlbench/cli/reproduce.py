@@ -13,8 +13,9 @@ from ..data.root import default_cache, default_root
 from ..errors import UsageError
 from ..plan import Plan, Request, plan
 from ..results import SCHEMA, Record, Results, read_record
-from ..runtime import Runtime
+from ..runtime import resolve_runtime
 from ..specs import Block, ProfileProtocol, Suite
+from .run import fetch_missing
 
 NOT_EQUAL = 3
 
@@ -75,21 +76,25 @@ def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
     if record["schema"] > SCHEMA:
         raise UsageError(f"{record.name} was written by a newer dlbench: update to reproduce it")
     names = [choice_text(record[key]) for key in ("model", "task")]
-    protocol = ProfileProtocol(**record["profile"]["protocol"]) if record.is_profile else ProfileProtocol()
+    protocol = ProfileProtocol(**(record.get("profile") or {}).get("protocol", {}))
     suite = Suite(
         name=record["suite"],
         blocks=(Block(models=(names[0],), tasks=(names[1],), set=record["recipe"], variant=record["variant"]),),
         seeds=(record["seed"],) if record["seed"] is not None else 1,
         profile=protocol,
     )
-    runtime = Runtime(**record["runtime"])
+    runtime = resolve_runtime(**record["runtime"])
     request = Request(
         suites=(suite,), runtime=runtime, cells=not record.is_profile, profiles=record.is_profile, data_root=root,
         cache=default_cache(), unverified=record["task"]["data"] == "unverified",
     )  # fmt: skip
     made = plan(catalog, request)
+    if made.missing:
+        fetch_missing(made, request)
+        made = plan(catalog, request)
     if not made.jobs:
-        raise UsageError(f"{record.name} can't run here: {made.skips[0].reason}")
+        why = made.skips[0].reason if made.skips else f"data is missing: {', '.join(made.missing)}"
+        raise UsageError(f"{record.name} can't run here: {why}")
     return made
 
 

@@ -54,7 +54,7 @@ where = options(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
     click.option("--precision", default="fp32", type=click.Choice(PRECISIONS), show_default=True),
     click.option("--compile", is_flag=True, help="Compile models with torch.compile."),
-    click.option("--channels-last", is_flag=True, help="Keep image tensors in channels-last order."),
+    click.option("--channels-last", is_flag=True, help="Keep networks' weights in channels-last order."),
     click.option("--threads", type=int, help="Threads of torch on the CPU; default: 1."),
     click.option("--executor", default="local", type=click.Choice(["local"]), show_default=True),
     click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells at a time."),

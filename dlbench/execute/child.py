@@ -101,7 +101,8 @@ def limit_memory(job: dict[str, Any]) -> None:
     with open("/proc/self/status") as file:
         held = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmData"))
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (held + job["memory_bytes"], hard))
+    most = held + job["memory_bytes"]
+    resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def lift_memory_limit() -> None:

@@ -98,7 +98,8 @@ class Runner:
             (done,) = executor.run([self._message(job)], lambda point: None)
             result = outcome_of(done, self.limits)
             if result["status"] != "ok":
-                return self._conclude(job, result)
+                unfinished = {"profile": {"protocol": asdict(job.protocol), "launches": launches}}
+                return self._conclude(job, {**result, "body": unfinished})
             launches.append({key: value for key, value in result["body"].items() if key not in ("cuda", "cudnn")})
         flags = sorted({flag for launch in launches for flag in launch["flags"]})
         profile = {"protocol": asdict(job.protocol), "launches": launches}

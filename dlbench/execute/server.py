@@ -15,12 +15,16 @@ import signal
 import socket
 import sys
 import time
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .wire import Unpacker, pack
 
 LOG_BYTES = 1 << 20
+DRAINS = 64
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 KILLED_BY_KERNEL = "/proc/vmstat"
 
 
@@ -72,7 +76,7 @@ class Server:
         for child in self.children.values():
             if child.deadline is not None and not child.timed_out and time.monotonic() >= child.deadline:
                 child.timed_out = True
-                kill_group(child.pid)
+                signal.pidfd_send_signal(child.pidfd, signal.SIGKILL)
 
     def _on_parent(self) -> None:
         data = self.parent.recv(1 << 16)
@@ -85,11 +89,12 @@ class Server:
     def _launch(self, job: dict[str, Any]) -> None:
         message_read, message_write = os.pipe()
         output_read, output_write = os.pipe()
-        os.makedirs(os.path.dirname(job["log"]), exist_ok=True)
-        log = os.open(job["log"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        log = open_log(job["log"])
         oom_kills = kernel_oom_kills()
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
+            die_with_parent(server)
             self._become_child(job, message_write, output_write)
         os.close(message_write)
         os.close(output_write)
@@ -107,7 +112,6 @@ class Server:
         code = 1
         try:
             os.setsid()
-            die_with_parent()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             null = os.open(os.devnull, os.O_RDONLY)
             for source, target in ((null, 0), (output, 1), (output, 2)):
@@ -121,6 +125,8 @@ class Server:
 
             main(job, messages)
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             with contextlib.suppress(Exception):
                 sys.stdout.flush()
@@ -143,16 +149,20 @@ class Server:
             self.selector.unregister(child.output)
         if not data or child.logged > LOG_BYTES:
             return
-        os.write(child.log, data[: LOG_BYTES - child.logged])
+        with contextlib.suppress(OSError):  # a full disk costs the log, not the run
+            os.write(child.log, data[: LOG_BYTES - child.logged])
+            if child.logged + len(data) > LOG_BYTES:
+                os.write(child.log, f"\n[log capped at {LOG_BYTES >> 20} MiB]\n".encode())
         child.logged += len(data)
-        if child.logged > LOG_BYTES:
-            os.write(child.log, f"\n[log capped at {LOG_BYTES >> 20} MiB]\n".encode())
 
     def _on_exit(self, child: Child) -> None:
+        kill_group(child.pid)  # what the child itself started; its own number is taken until it is reaped
         _, status = os.waitpid(child.pid, 0)
-        kill_group(child.pid)  # what the child itself started
+        self._end_strays()
         for descriptor, drain in ((child.messages, self._on_messages), (child.output, self._on_output)):
-            while descriptor in self.selector.get_map() and select_now(descriptor):
+            for _ in range(DRAINS):
+                if descriptor not in self.selector.get_map() or not select_now(descriptor):
+                    break
                 drain(child)
             if descriptor in self.selector.get_map():
                 self.selector.unregister(descriptor)
@@ -166,6 +176,15 @@ class Server:
             "timed_out": child.timed_out, "oom_killed": kernel_oom_kills() > child.oom_kills,
             "seconds": time.monotonic() - child.started,
         })  # fmt: skip
+
+    def _end_strays(self) -> None:
+        """End what children left behind outside their group: as the subreaper, the server has become its parent."""
+        mine = {child.pid for child in self.children.values()}
+        for pid in children_of(os.getpid()):
+            if pid not in mine:
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
 
     def _tell(self, message: dict[str, Any]) -> None:
         try:
@@ -195,12 +214,37 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when the server dies."""
+def open_log(path: str) -> int:
+    """A descriptor for a child's log; of nowhere, where the file can't be made."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
+
+
+def prctl(option: int, value: int) -> None:
+    """Linux's prctl; elsewhere nothing."""
     import ctypes
 
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def die_with_parent(server: int) -> None:
+    """Ask the kernel to end this process when the server dies, and leave at once if it has died already."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != server:
+        os._exit(1)
+
+
+def children_of(pid: int) -> list[int]:
+    """The direct children of a process."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
 
 
 def kernel_oom_kills() -> int:
@@ -226,6 +270,7 @@ def main() -> None:
     for module in first[0]["preload"]:
         with contextlib.suppress(Exception):  # the child that needs it will say what is wrong
             importlib.import_module(module)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
     gc.collect()
     gc.freeze()
     server = Server(parent)

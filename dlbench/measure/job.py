@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..cell import Bench, open_bench, stream_seed
+from ..cell import Bench, open_bench, seed_everything, stream_seed
 from ..judging import Evaluator
 from ..learner import Batch, Learner, Task
 from ..optimizers import Optimizers
@@ -15,6 +15,8 @@ from ..specs import ProfileProtocol
 from ..training import Stepper
 from .launch import profile
 from .subject import Subject
+
+STEPPER, EVALUATOR = "_dlbench_stepper", "_dlbench_evaluator"
 
 
 def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,29 +29,28 @@ def subject_of(bench: Bench) -> Subject:
     """What a profile measures: the training step of the recipe with its regularizers, the evaluation as tasks call it.
     A task with folds is measured on its first."""
     task: Task = bench.task if bench.task_spec.folds == 1 else bench.task.fold(0)  # type: ignore[attr-defined]
-    steppers: dict[Learner, Stepper] = {}
-    evaluators: dict[Learner, Evaluator] = {}
     noise = torch.Generator().manual_seed(0)
 
     def build() -> tuple[Learner, Optimizers]:
-        torch.manual_seed(stream_seed(0, "model"))
+        seed_everything(0)
         learner, optimizers, regularizers = bench.build(task)
         draws = torch.Generator().manual_seed(stream_seed(0, "task"))
-        steppers[learner] = Stepper(learner, optimizers, regularizers, bench.execution, draws)
-        evaluators[learner] = Evaluator(learner, task.signature, bench.execution)
+        # held by the learner itself, so that they go when it goes
+        setattr(learner, STEPPER, Stepper(learner, optimizers, regularizers, bench.execution, draws))
+        setattr(learner, EVALUATOR, Evaluator(learner, task.signature, bench.execution))
         return learner, optimizers
 
     def predict(learner: Learner, batch: Batch) -> object:
         if "sample" in task.signature.output.verbs:
-            return evaluators[learner].sample(batch.size, noise)
-        return evaluators[learner].predict(batch)
+            return getattr(learner, EVALUATOR).sample(batch.size, noise)
+        return getattr(learner, EVALUATOR).predict(batch)
 
     return Subject(
         build=build,
         task=task,
         signature=task.signature,
         batch_size=bench.recipe.batch_size,
-        train_step=lambda learner, _, batch: steppers[learner](batch),
+        train_step=lambda learner, _, batch: getattr(learner, STEPPER)(batch),
         predict=predict,
         device=bench.execution.runtime.device,
     )

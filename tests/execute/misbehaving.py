@@ -3,7 +3,7 @@
 from dlbench import Classes, Image, ModelSpec, NotApplicable
 
 NAMES = ("good", "build_raises", "step_raises", "wrong_shape", "nan", "segfault", "sleeps", "allocates", "chatters",
-         "leaves", "forks", "not_applicable")  # fmt: skip
+         "leaves", "forks", "daemon", "not_applicable")  # fmt: skip
 
 
 def builder(name):
@@ -47,6 +47,8 @@ def builder(name):
             raise NotApplicable("needs a side of at least 1,000 pixels")
         if name == "forks":
             subprocess.Popen(["sleep", "9876"])
+        if name == "daemon":
+            subprocess.Popen(["sleep", "9876"], start_new_session=True)
         return Net()
 
     return build

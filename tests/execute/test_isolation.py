@@ -27,6 +27,7 @@ EXPECTED = {
     "bad_chatters": "ok",
     "bad_leaves": "crashed",
     "bad_forks": "ok",
+    "bad_daemon": "ok",
 }
 
 
