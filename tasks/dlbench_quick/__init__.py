@@ -17,7 +17,12 @@ def dlbench_suites() -> Iterable[Suite]:
                 set={"budget.epochs": 10},
                 variant="10 epochs",
             ),
-            Block(models=("constant", "gru", "gpt_tiny"), tasks=("markov_chars",)),
+            Block(
+                models=("constant", "gru", "gpt_tiny"),
+                tasks=("markov_chars",),
+                set={"budget.epochs": 2},
+                variant="2 epochs",
+            ),
             Block(models=("constant", "mlp", "gcn"), tasks=("sbm_small",)),
             Block(models=("constant", "gan"), tasks=("ring8",), set={"budget.epochs": 8}, variant="8 epochs"),
         ),
