@@ -39,10 +39,15 @@ class Race:
         return median(self.by_hand[WARM_UP:])
 
     def overhead_s(self) -> float:
-        """What the Trainer's step takes beyond the steps by hand before and after it."""
-        before, after = self.by_hand[WARM_UP:], self.by_hand[WARM_UP + 1 :]
-        trained = self.trained[WARM_UP:]
-        return median(c - (a + b) / 2 for a, b, c in zip(before, after, trained, strict=False))
+        """What the Trainer's step takes beyond a step by hand: the median over its differences to the one before and to
+        the one after. Where the two loops take the same time, differences of both signs are equally likely, however
+        lopsided the machine's disturbances are; the difference to the mean of both neighbours would not be so."""
+        neighbours = (self.by_hand, self.by_hand[1:])
+        return median(
+            trained - by_hand
+            for side in neighbours
+            for by_hand, trained in zip(side[WARM_UP:], self.trained[WARM_UP:], strict=False)
+        )
 
 
 class Shared:

@@ -30,6 +30,5 @@ def test_overhead_per_step(benchmark) -> None:
         "small_step_ms": round(1e3 * small.step_s(), 3), "share_of_small_step": round(overhead / small.step_s(), 4),
         "large_step_ms": round(1e3 * large.step_s(), 3), "share_of_large_step": round(overhead / large.step_s(), 5),
     }  # fmt: skip
-    print(benchmark.extra_info)
     assert overhead <= SMALL * small.step_s(), benchmark.extra_info
     assert overhead <= LARGE * large.step_s(), benchmark.extra_info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from statistics import fmean, median
 
 import pytest
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 
 from dlbench.catalog import discover
 from images import random_images, random_task
-from loops import race
+from loops import Race, race
 
 AGREEMENT = 0.02
+RACES = 8
 
 
 def batches_by_hand(channels: int, side: int, batch_size: int, count: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -31,19 +33,25 @@ def batches_by_hand(channels: int, side: int, batch_size: int, count: int) -> It
 @pytest.mark.benchmark(timer=time.process_time)
 @pytest.mark.parametrize(
     ("model", "channels", "side", "batch_size", "steps"),
-    [("lenet5", 1, 28, 32, 1500), ("timm:resnet18", 3, 32, 8, 300)],
+    [("lenet5", 1, 28, 32, 200), ("timm:resnet18", 3, 32, 16, 50)],
     ids=["lenet5", "resnet18"],
 )
 def test_throughput(benchmark, model: str, channels: int, side: int, batch_size: int, steps: int) -> None:
+    """Several races with fresh networks: where its memory happens to lie makes one copy of a large network up to two
+    percent faster than another, under the same loop."""
     count = 64 * batch_size
-    task = random_task(channels, side, count)
+    catalog, task = discover(), random_task(channels, side, count)
     given = batches_by_hand(channels, side, batch_size, count)
-    more = {"steps": steps, "batch_size": batch_size, "batches_by_hand": given}
-    result = benchmark.pedantic(race, (discover(), model, task), more, rounds=1, warmup_rounds=0)
-    relative = result.overhead_s() / result.step_s()
+
+    def run() -> Race:
+        return race(catalog, model, task, steps=steps, batch_size=batch_size, batches_by_hand=given)
+
+    races: list[Race] = []
+    benchmark.pedantic(lambda: races.append(run()), rounds=RACES, warmup_rounds=0)
+    relative = [result.overhead_s() / result.step_s() for result in races]
+    by_hand, difference = batch_size / median(result.step_s() for result in races), fmean(relative)
     benchmark.extra_info |= {
-        "images_per_cpu_s_by_hand": round(batch_size / result.step_s()),
-        "images_per_cpu_s": round(batch_size / (result.step_s() * (1 + relative))), "difference": round(relative, 4),
+        "images_per_cpu_s_by_hand": round(by_hand), "images_per_cpu_s": round(by_hand / (1 + difference)),
+        "difference": round(difference, 4), "lowest": round(min(relative), 4), "highest": round(max(relative), 4),
     }  # fmt: skip
-    print(benchmark.extra_info)
-    assert abs(relative) <= AGREEMENT, benchmark.extra_info
+    assert abs(difference) <= AGREEMENT, benchmark.extra_info

@@ -7,7 +7,6 @@ import resource
 import subprocess
 import time
 from collections.abc import Callable, Mapping
-from statistics import median
 
 
 def cpu_s(call: Callable[[], object]) -> float:
@@ -17,10 +16,10 @@ def cpu_s(call: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def children_s(command: list[str]) -> float:
+def children_s(command: list[str], environment: Mapping[str, str] | None = None) -> float:
     """Processor seconds of a command in a fresh process, which must succeed."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -34,8 +33,3 @@ def in_turns(readings: Mapping[str, Callable[[], float]], rounds: int) -> dict[s
         for name in list(readings)[:: -1 if index % 2 else 1]:
             found[name].append(readings[name]())
     return found
-
-
-def ratio(old: list[float], new: list[float]) -> float:
-    """The median over rounds of new / old."""
-    return median(b / a for a, b in zip(old, new, strict=True))
