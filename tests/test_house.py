@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import REPOSITORY
 from dlbench.catalog import KINDS_OF_SPEC
 from workshop import catalog
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 CORE = REPOSITORY / "dlbench"
 PACKAGES = sorted(path.parent for room in ("plugins", "tasks") for path in (REPOSITORY / room).glob("*/__init__.py"))
 ROOMS = ("dlbench", "plugins", "tasks", "tests", "benchmarks")
