@@ -168,10 +168,10 @@ def warm_up(step: Step, *, warmup_s: float, sync: Callable[[], None], limit_s: f
     """At least 10 steps and `warmup_s` seconds, until two neighbouring blocks of steps agree within 2 % in their
     medians.
 
-    Gives up, and returns False, after `limit_s` (default: ten times `warmup_s`), or
+    Gives up, and returns False, after `limit_s` (default: five times `warmup_s`), or
     after 100 steps and four times `warmup_s`.
     """
-    limit = 10 * warmup_s if limit_s is None else limit_s
+    limit = 5 * warmup_s if limit_s is None else limit_s
     start, steps, medians = time.perf_counter(), 0, list[float]()
     while True:
         block = _singles_for(step, warmup_s / 5, sync)
