@@ -184,7 +184,7 @@ def folder(path: Path, records: list[Record]) -> Path:
     results = Results(path)
     for record in records:
         results.save(record)
-    results.assign("quick", {record.name: record.name for record in records})
+    results.assign("quick", {json.dumps({"name": r.name, "variant": r["variant"]}): r.name for r in records})
     return path
 
 

@@ -94,8 +94,9 @@ def test_segments_with_carried_state_equal_the_whole() -> None:
     for start in (0, 4, 8):
         segment = TokenBatch(inputs.ids[:, start : start + 4])
         pieces.append(carry(model, Batch(inputs=segment, continues=start > 0)))
+        carry.commit()
     torch.testing.assert_close(torch.cat(pieces, dim=1), whole, atol=1e-6, rtol=0)
-    assert not carry.state.requires_grad
+    assert not carry._state.requires_grad
     fresh = carry(model, Batch(inputs=TokenBatch(inputs.ids[:, :4]), continues=False))
     torch.testing.assert_close(fresh, whole[:, :4], atol=1e-6, rtol=0)
 
