@@ -85,9 +85,11 @@ def device_sync(device: str) -> Callable[[], None]:
 
 
 def settle_limit(rounds: int, block_s: float) -> float:
-    """How long a pass may go on for a stable reading: one and a half times its window. Waiting longer on a busy machine
-    costs minutes per profile and doesn't calm it; what stays unstable is flagged."""
-    return 1.5 * rounds * block_s
+    """How long a pass may go on for a stable reading: one and a half times its window; a quick protocol's (under a
+    second) not at all. Waiting longer on a busy machine costs minutes per profile and doesn't calm it; what stays
+    unstable is flagged."""
+    window = rounds * block_s
+    return 1.5 * window if window >= 1.0 else 0.0
 
 
 def time_blocks(

@@ -136,7 +136,7 @@ def test_a_step_longer_than_a_block_is_a_block(cpu_clock: None) -> None:
 
 def test_limits() -> None:
     assert settle_limit(7, 0.2) == pytest.approx(2.1)
-    assert settle_limit(5, 0.05) == pytest.approx(0.375)
+    assert settle_limit(5, 0.05) == 0.0
 
 
 def test_spread() -> None:
