@@ -60,7 +60,7 @@ def test_which_of_several_equal_gpus_ran_it_makes_no_other_square(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "public"),
     [
-        ("dlbench run -p /home/jane/work/mine.py -t digits", "dlbench run -p mine.py -t digits"),
+        ("dlbench run -p /home/jane/plugins/mine.py -t digits", "dlbench run -p mine.py -t digits"),
         ("dlbench run --data=/mnt/big/data --results '/home/jane/out'", "dlbench run --data=data --results 'out'"),
         ("dlbench run -p ~/mine.py -p ~jane/x/y.py", "dlbench run -p mine.py -p y.py"),
         ("no file 'C:\\Users\\jane\\mine.py'", "no file 'mine.py'"),
