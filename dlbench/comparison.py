@@ -201,7 +201,7 @@ def _clock(before: Group, after: Group, name: str) -> str:
 def _speed_change(before: Group, after: Group, quantity: str, clock: str) -> Change:
     sides = before.launches(clock), after.launches(clock)
     comparison = compare_launches(*sides)
-    obstacles = [*_elsewhere(before, after), *_other_batch(before, after)]
+    obstacles = [*_elsewhere(before, after), *_other_batch(before, after), *_unusable(before, after)]
     if obstacles:
         comparison = replace(comparison, low=None, high=None, p=None, how="; ".join(obstacles))
     verdict = verdict_speed(comparison)
@@ -211,6 +211,13 @@ def _speed_change(before: Group, after: Group, quantity: str, clock: str) -> Cha
         after.key, quantity, unit=unit, old=old, new=new, effect=comparison.effect, low=comparison.low,
         high=comparison.high, verdict=verdict.call, why=verdict.why,
     )  # fmt: skip
+
+
+def _unusable(before: Group, after: Group) -> list[str]:
+    """A sentence where a profile's own flag says that its speed is not to be used."""
+    sides = {"old": before.profile, "new": after.profile}
+    doubted = [side for side, profile in sides.items() if profile and "unusable" in (profile.get("flags") or ())]
+    return [f"the {' and the '.join(doubted)} profile is flagged unusable"] if doubted else []
 
 
 def _elsewhere(before: Group, after: Group) -> list[str]:

@@ -172,3 +172,15 @@ def test_renderings():
     assert render_comparison(found, "csv").splitlines()[0].startswith("suite,task,model,variant,runtime,quantity")
     with pytest.raises(UsageError):
         render_comparison(found, "html")
+
+
+def test_an_unusable_profile_gives_no_verdict_on_speed() -> None:
+    slow = [launch(0.002, cpu_s=0.002 * factor) for factor in (1.0, 1.01, 0.99)]
+    fast = [launch(0.001, cpu_s=0.001 * factor) for factor in (1.0, 1.01, 0.99)]
+
+    def verdicts(*flags: str) -> set[str]:
+        changes = compare({"s": [cell(), profile(fast)]}, {"s": [cell(), profile(slow, flags=list(flags))]})
+        return {change.verdict for change in changes if change.quantity.endswith("speed")}
+
+    assert "worse" in verdicts("noisy")
+    assert verdicts("noisy", "unusable") == {"can't tell"}
