@@ -30,7 +30,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -171,15 +170,3 @@ def now() -> str:
 def slug(text: str) -> str:
     """Letters, digits, dots and dashes only, for file names."""
     return re.sub(r"[^A-Za-z0-9.=]+", "-", text).strip("-")
-
-
-def flatten(by_suite: dict[str, list[Record]]) -> Iterator[tuple[str, Record]]:
-    """(suite, record) pairs."""
-    for suite, records in by_suite.items():
-        for record in records:
-            yield suite, record
-
-
-def only(records: Iterable[Record], kind: str) -> list[Record]:
-    """The cells, or the profiles, among records (`kind`: "cell" or "profile")."""
-    return [record for record in records if record["type"] == kind]

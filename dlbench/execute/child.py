@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +72,12 @@ def sentence(error: BaseException) -> str:
 
 def place_of(error: BaseException) -> str:
     """FILE:LINE in FUNCTION of the innermost frame outside torch and the core; the innermost one if there is none."""
-    frames = list(_frames(error))
+    frames = traceback.extract_tb(error.__traceback__)
     foreign = [f for f in frames if not _is_inner(f.filename)]
     if not frames:
         return ""
     frame = (foreign or frames)[-1]
     return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} in {frame.name}"
-
-
-def _frames(error: BaseException) -> Iterator[traceback.FrameSummary]:
-    yield from traceback.extract_tb(error.__traceback__)
 
 
 def _is_inner(filename: str) -> bool:
