@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from .errors import NotApplicable as NotApplicable
     from .hookspecs import hookimpl as hookimpl
     from .kinds import Classes as Classes
+    from .kinds import DynamicGraph as DynamicGraph
+    from .kinds import DynamicGraphBatch as DynamicGraphBatch
+    from .kinds import EdgeClasses as EdgeClasses
+    from .kinds import Embedding as Embedding
     from .kinds import Graph as Graph
     from .kinds import GraphBatch as GraphBatch
+    from .kinds import GraphClasses as GraphClasses
+    from .kinds import GraphValue as GraphValue
+    from .kinds import Hypergraph as Hypergraph
+    from .kinds import HypergraphBatch as HypergraphBatch
     from .kinds import Image as Image
     from .kinds import InputKind as InputKind
     from .kinds import Kind as Kind
@@ -52,8 +60,9 @@ _HOMES = {
     "errors": ("NoData", "NotApplicable"),
     "hookspecs": ("hookimpl",),
     "kinds": (
-        "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Graph",
-        "Classes", "NextToken", "NodeClasses", "Value", "Sample", "TokenBatch", "GraphBatch",
+        "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Graph", "Hypergraph",
+        "DynamicGraph", "Classes", "NextToken", "NodeClasses", "EdgeClasses", "GraphClasses", "GraphValue", "Value",
+        "Embedding", "Sample", "TokenBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
     ),
     "learner": ("Batch", "Learner", "Regularizer"),
     "schedule": ("Progress", "Stop"),

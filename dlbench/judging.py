@@ -34,6 +34,16 @@ class Evaluator:
         self.check_shape(outputs, batch)
         return outputs
 
+    def embed(self, batch: Batch) -> Any:
+        """A vector for each node or graph of a batch (rows, D), in float32."""
+        with self._execution.autocast():
+            vectors = map_tensors(self._verb("embed")(batch.inputs), _as_float32)
+        rows = self._signature.output.rows(batch.inputs)  # type: ignore[attr-defined]
+        if not isinstance(vectors, Tensor) or vectors.dim() != 2 or len(vectors) != rows:
+            got = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
+            raise WrongShape(f"embed returned {got}, but {self._signature.output} needs ({rows}, D) for this batch")
+        return vectors
+
     def sample(self, count: int, generator: torch.Generator) -> Any:
         """`count` new examples, in float32."""
         with self._execution.autocast():

@@ -73,11 +73,44 @@ class TokenBatch(NamedTuple):
 
 class GraphBatch(NamedTuple):
     """Several graphs as one: `nodes` (N, F) float, dense or CSR; `edges` (2, E) int64, source then target, each
-    undirected edge in both directions; `edge_features` (E, D) or None; `graph_ids` (N,) int64, ascending."""
+    undirected edge in both directions; `edge_features` (E, D) or None; `graph_ids` (N,) int64, ascending.
+
+    Edges in ascending order of their targets are the fastest. `dlbench.data.graphs` makes PyG's and DGL's types of it.
+    """
 
     nodes: Tensor
     edges: Tensor
     edge_features: Tensor | None
+    graph_ids: Tensor
+    num_graphs: int
+
+    @property
+    def batch_size(self) -> int:
+        return self.num_graphs
+
+
+class HypergraphBatch(NamedTuple):
+    """One hypergraph: `nodes` (N, F) float, dense or CSR; `members` (2, M) int64, a node and a hyperedge that holds
+    it, ascending by hyperedge."""
+
+    nodes: Tensor
+    members: Tensor
+    num_hyperedges: int
+
+    @property
+    def batch_size(self) -> int:
+        return 1
+
+
+class DynamicGraphBatch(NamedTuple):
+    """Several graphs whose edges change with time, as one: `nodes` (N, F) float; `edges` (2, E) int64, source then
+    target; `times` (E,) int64, ascending, the step 0 .. num_steps - 1 at which an edge is there; `graph_ids` (N,)
+    int64, ascending."""
+
+    nodes: Tensor
+    edges: Tensor
+    times: Tensor
+    num_steps: int
     graph_ids: Tensor
     num_graphs: int
 
@@ -121,10 +154,34 @@ class Tokens(InputKind):
 
 @dataclass(frozen=True, kw_only=True)
 class Graph(InputKind):
-    """Runtime value: a `GraphBatch` with `node_features` columns and `edge_features` columns (0: None)."""
+    """Runtime value: a `GraphBatch` with `node_features` columns and `edge_features` columns (0: None).
+
+    The last `positions` of the node features are a positional encoding. `single`: every batch shows one and the same
+    graph (or parts of it), and the splits are sets of its nodes.
+    """
 
     node_features: int
     edge_features: int = 0
+    positions: int = 0
+    single: bool = False
+
+    def __str__(self) -> str:
+        sizes = {"edges": self.edge_features, "positions": self.positions}
+        return f"{self.label()}[{','.join([str(self.node_features), *(f'{k}={v}' for k, v in sizes.items() if v)])}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypergraph(InputKind):
+    """A graph whose edges join any number of nodes. Runtime value: a `HypergraphBatch`."""
+
+    node_features: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DynamicGraph(InputKind):
+    """A graph in discrete time. Runtime value: a `DynamicGraphBatch` with `node_features` columns."""
+
+    node_features: int
 
 
 # --- what is asked of it ----------------------------------------------------------------------------------
@@ -166,6 +223,40 @@ class Value(OutputKind):
 
     def shape(self, inputs: Any) -> tuple[int, ...]:
         return (batch_size_of(inputs),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphClasses(Classes):
+    """Classes of whole graphs: `predict(inputs)` returns logits (B, num_classes); targets are int64 (B,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphValue(Value):
+    """A number for each whole graph: `predict(inputs)` returns (B,); targets are float (B,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeClasses(OutputKind):
+    """`predict(inputs)` returns logits (E, num_classes), one row per edge in the batch's order; targets int64 (E,)."""
+
+    num_classes: int
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (inputs.edges.shape[1], self.num_classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Embedding(OutputKind):
+    """`embed(inputs)` returns vectors of the model's own size, float (N, D) for the level `nodes`, (B, D) for `graphs`.
+    Training batches have no targets."""
+
+    level: str = "nodes"
+
+    verbs: ClassVar[tuple[str, ...]] = ("embed",)
+
+    def rows(self, inputs: Any) -> int:
+        """How many vectors `embed` must return."""
+        return int(inputs.nodes.shape[0]) if self.level == "nodes" else batch_size_of(inputs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,176 @@
+"""Many graphs in a few flat tensors, and batches of them gathered by index.
+
+No object exists per graph: graph g owns the nodes `node_starts[g] .. node_starts[g + 1]` and the edges
+`edge_starts[g] .. edge_starts[g + 1]`, whose ends are numbered within their graph. A batch is three gathers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..kinds import GraphBatch
+
+
+class BadGraph(ValueError):
+    """A data set holds a graph that no model could work on; the text says which and why."""
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A batch of graphs, and which of the set's nodes and edges it holds: gather targets with these."""
+
+    graphs: GraphBatch
+    nodes: Tensor
+    edges: Tensor
+
+
+class GraphSet:
+    """`node_counts`, `edge_counts` (G,): the sizes of the graphs, N nodes and E edges in all; `nodes` (N, F) float;
+    `edges` (2, E): source then target, numbered from 0 within each graph, both directions where undirected;
+    `edge_features` (E, D) float, or None. Arrays or tensors.
+
+    Edges are sorted by graph, target and source. `edge_order` (E,) says where each came from: put what belongs to edges
+    through it (`targets[graphs.edge_order]`).
+
+    Raises BadGraph on an edge to a node that doesn't exist, a feature that isn't finite, or a graph without nodes.
+    """
+
+    def __init__(
+        self,
+        *,
+        node_counts: Any,
+        nodes: Any,
+        edge_counts: Any,
+        edges: Any,
+        edge_features: Any = None,
+        device: str = "cpu",
+    ) -> None:
+        counts = {"nodes": _array(node_counts), "edges": _array(edge_counts)}
+        ends, features = _array(edges).reshape(2, -1), _array(nodes)
+        edge_columns = None if edge_features is None else _array(edge_features)
+        check_graphs(counts["nodes"], features, counts["edges"], ends, edge_columns)
+        graph = np.repeat(np.arange(len(counts["edges"])), counts["edges"])
+        order = np.lexsort((ends[0], ends[1], graph))
+        small = np.int16 if counts["nodes"].max(initial=0) < 2**15 else np.int32
+        self.edge_order = torch.from_numpy(order)
+        self.nodes = _place(features.astype(np.float32, copy=False), device)
+        self.edges = _place(ends[:, order].astype(small), device)
+        self.edge_features = (
+            None if edge_columns is None else _place(edge_columns[order].astype(np.float32, copy=False), device)
+        )
+        self._sizes = {name: _place(c.astype(np.int64), device) for name, c in counts.items()}
+        self._starts = {name: sizes.cumsum(0) - sizes for name, sizes in self._sizes.items()}
+
+    def __len__(self) -> int:
+        return len(self._sizes["nodes"])
+
+    @property
+    def node_counts(self) -> Tensor:
+        """Nodes of each graph (G,)."""
+        return self._sizes["nodes"]
+
+    @property
+    def edge_counts(self) -> Tensor:
+        """Edges of each graph (G,), directed ones."""
+        return self._sizes["edges"]
+
+    def gather(self, index: Tensor) -> Gathered:
+        """The graphs `index` (B,) as one batch, in this order."""
+        node_sizes, firsts, nodes = self._rows("nodes", index)
+        edge_sizes, _, edges = self._rows("edges", index)
+        count = len(index)
+        batch = torch.arange(count, device=index.device)
+        shift = torch.repeat_interleave(firsts, edge_sizes, output_size=len(edges))
+        columns = None if self.edge_features is None else self.edge_features.index_select(0, edges)
+        graphs = GraphBatch(
+            nodes=self.nodes.index_select(0, nodes),
+            edges=self.edges.index_select(1, edges) + shift,
+            edge_features=columns,
+            graph_ids=torch.repeat_interleave(batch, node_sizes, output_size=len(nodes)),
+            num_graphs=count,
+        )
+        return Gathered(graphs, nodes, edges)
+
+    def _rows(self, what: str, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Of the chosen graphs: their sizes, the place of each one's first row in the batch, and all their rows."""
+        sizes = self._sizes[what].index_select(0, index)
+        ends = sizes.cumsum(0)
+        firsts = ends - sizes
+        total = int(ends[-1]) if len(index) else 0
+        rows = torch.repeat_interleave(self._starts[what].index_select(0, index) - firsts, sizes, output_size=total)
+        return sizes, firsts, rows.add_(torch.arange(total, device=index.device))
+
+
+def single_graph(nodes: Tensor, edges: Tensor, edge_features: Tensor | None = None) -> GraphBatch:
+    """One graph as a batch: `nodes` (N, F) dense or CSR, `edges` (2, E). Edges are sorted by target and source.
+    Raises BadGraph as GraphSet does."""
+    values = nodes.values() if nodes.layout == torch.sparse_csr else nodes
+    counts = np.array([nodes.shape[0]]), np.array([edges.shape[1]])
+    columns = None if edge_features is None else edge_features.cpu().numpy()
+    check_graphs(counts[0], values.cpu().numpy(), counts[1], edges.cpu().numpy(), columns, rows=nodes.shape[0])
+    order = (edges[1] * nodes.shape[0] + edges[0]).argsort(stable=True)
+    zeros = torch.zeros(nodes.shape[0], dtype=torch.int64, device=edges.device)
+    return GraphBatch(nodes, edges[:, order], None if edge_features is None else edge_features[order], zeros, 1)
+
+
+def check_graphs(
+    node_counts: Any, nodes: Any, edge_counts: Any, edges: Any, edge_features: Any = None, rows: int | None = None
+) -> None:
+    """Raise BadGraph, naming the first graph at fault, unless these flat arrays are graphs to train on."""
+    rows = len(nodes) if rows is None else rows
+    if len(node_counts) != len(edge_counts):
+        raise BadGraph(f"there are {len(node_counts)} node counts but {len(edge_counts)} edge counts")
+    if not len(node_counts):
+        raise BadGraph("there are no graphs")
+    if node_counts.min() < 1:
+        raise BadGraph(f"graph {int(np.argmin(node_counts))} has no nodes")
+    if edge_counts.min() < 0 or node_counts.sum() != rows or edge_counts.sum() != edges.shape[1]:
+        raise BadGraph(
+            f"the counts add up to {node_counts.sum()} nodes and {edge_counts.sum()} edges, "
+            f"but there are {rows} and {edges.shape[1]}"
+        )
+    graph = np.repeat(np.arange(len(edge_counts)), edge_counts)
+    wrong = (edges < 0) | (edges >= node_counts[graph])
+    if wrong.any():
+        end, at = (int(i[0]) for i in np.nonzero(wrong))
+        last = node_counts[graph[at]] - 1
+        raise BadGraph(f"graph {graph[at]} has an edge to node {edges[end, at]}, but its nodes are 0 to {last}")
+    for name, values in (("node", nodes), ("edge", edge_features)):
+        if values is not None and not np.isfinite(values).all():
+            raise BadGraph(f"a feature of {name} {int(np.nonzero(~np.isfinite(values))[0][0])} isn't finite")
+
+
+def check_splits(splits: Mapping[str, Any], count: int) -> None:
+    """Raise BadGraph where splits overlap or name something that doesn't exist. Two names of one and the same object
+    are an alias on purpose: the protocol has no third split."""
+    seen: dict[str, Any] = {}
+    for name, index in splits.items():
+        items = _array(index)
+        if outside := [int(i) for i in items if not 0 <= i < count]:
+            raise BadGraph(f"the split {name} holds {outside[0]}, but there are only 0 to {count - 1}")
+        for other, known in seen.items():
+            common = np.intersect1d(items, _array(known))
+            if known is not index and len(common):
+                raise BadGraph(f"{int(common[0])} is in the splits {other} and {name}")
+        seen[name] = index
+
+
+def to_pyg(graphs: GraphBatch) -> Any:
+    """A `torch_geometric.data.Data` on the same tensors: x, edge_index, edge_attr, batch."""
+    from torch_geometric.data import Data
+
+    return Data(x=graphs.nodes, edge_index=graphs.edges, edge_attr=graphs.edge_features, batch=graphs.graph_ids)
+
+
+def _array(values: Any) -> Any:
+    return values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
+def _place(values: Any, device: str) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(device)
