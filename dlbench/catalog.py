@@ -70,15 +70,10 @@ class Catalog:
 
     def model(self, name: str) -> ModelSpec:
         """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. Raises UsageError."""
-        models: dict[str, ModelSpec] = self.specs["models"]
-        if name in models and not name.endswith(":*"):
-            return models[name]
-        family, colon, member = name.partition(":")
-        if colon and member and f"{family}:*" in models:
-            return replace(models[f"{family}:*"], name=name, member=member)
-        raise unknown("model", name, models)
+        return self._get("models", name)  # type: ignore[no-any-return]
 
     def task(self, name: str) -> TaskSpec:
+        """A task's spec, of an open family too. Raises UsageError."""
         return self._get("tasks", name)  # type: ignore[no-any-return]
 
     def optimizer(self, name: str) -> OptimizerSpec:
@@ -112,7 +107,7 @@ class Catalog:
 
     def checked(self, kind: str, choice: Choice) -> Choice:
         """The choice, once its name and its options are known to be right; raises UsageError."""
-        spec: Any = self.model(choice.name) if kind == "models" else self._get(kind, choice.name)
+        spec = self._get(kind, choice.name)
         check_options(choice.name, spec.load if kind == "tasks" else spec.build, choice.options)
         return choice
 
@@ -125,9 +120,13 @@ class Catalog:
                 self._problem(impl.plugin_name, f"dlbench_cell_finished raised {_line(error)}")
 
     def _get(self, kind: str, name: str) -> Any:
-        if name not in self.specs[kind]:
-            raise unknown(kind.removesuffix("s"), name, self.specs[kind])
-        return self.specs[kind][name]
+        known = self.specs[kind]
+        if name in known and not name.endswith(":*"):
+            return known[name]
+        family, colon, member = name.partition(":")
+        if colon and member and member != "*" and f"{family}:*" in known:
+            return replace(known[f"{family}:*"], name=name, member=member)
+        raise unknown(kind.removesuffix("s"), name, known)
 
     def _problem(self, plugin: str, text: str) -> None:
         known = self.problems.get(plugin, "")

@@ -24,6 +24,7 @@ from .learner import Learner, Regularizer, Supervised, Task
 from .optimizers import Optimizers
 from .recipe import Recipe, resolve
 from .runtime import Runtime
+from .sizing import fit_width
 from .specs import ModelSpec, TaskSpec
 from .training import Trainer
 
@@ -39,20 +40,29 @@ class Bench:
     model_options: Mapping[str, Any]
     task_spec: TaskSpec
     task: Task
+    folds: int
     recipe: Recipe
     execution: Execution
 
+    def fold(self, index: int) -> Task:
+        """The task on one of its folds."""
+        return self.task if self.folds == 1 else self.task.fold(index)  # type: ignore[attr-defined]
+
     def build(self, task: Task) -> tuple[Learner, Optimizers, list[Regularizer]]:
         """A fresh learner on the device, with its optimizers and regularizers."""
-        extra = {"member": self.model.member} if self.model.member else {}
-        built = self.model.build(task.signature, **extra, **self.model_options)
-        learner = self.execution.place(as_learner(built, task))
+        learner = self.execution.place(as_learner(build_model(self.model, task, self.model_options), task))
         regularizers = [
             self.catalog.regularizer(choice.name).build(**dict(choice.options)) for choice in self.recipe.regularizers
         ]
         scale_for = self.execution.scale_for
         optimizers = Optimizers(learner, self.recipe, self.catalog, regularizers, scale_for=scale_for)
         return learner, optimizers, regularizers
+
+
+def build_model(spec: ModelSpec, task: Task, options: Mapping[str, Any]) -> Any:
+    """What the model's builder makes for a task's signature."""
+    extra = {"member": spec.member} if spec.member else {}
+    return spec.build(task.signature, **extra, **options)
 
 
 def as_learner(built: Any, task: Task) -> Learner:
@@ -76,13 +86,21 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
     model, task = Choice.parse(job["model"]), Choice.parse(job["task"])
     spec = catalog.task(task.name)
     data = Data(root=Path(job["data_root"]), cache=Path(job["cache"]), device=runtime.device)
+    model_spec, options = catalog.model(model.name), dict(model.options)
+    recipe = resolve([("job", job["recipe"])]).recipe
+    loaded_task = spec.open(data, dict(task.options))
+    if recipe.params is not None:
+        options["width"] = fit_width(
+            lambda width: build_model(model_spec, loaded_task, {**options, "width": width}), recipe.params
+        )
     return Bench(
         catalog=catalog,
-        model=catalog.model(model.name),
-        model_options=dict(model.options),
+        model=model_spec,
+        model_options=options,
         task_spec=spec,
-        task=spec.load(data, **dict(task.options)),
-        recipe=resolve([("job", job["recipe"])]).recipe,
+        task=loaded_task,
+        folds=spec.num_folds(dict(task.options)),
+        recipe=recipe,
         execution=execution,
     )
 
@@ -92,9 +110,11 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     start = time.perf_counter()
     bench = open_bench(job)
     loading = time.perf_counter() - start
-    folds = bench.task_spec.folds
+    folds = bench.folds
     results = [_run_fold(bench, job["seed"], fold, report) for fold in range(folds)]
-    metrics = _mean([r["metrics"] for r in results])
+    combine = getattr(bench.task, "combine", None)
+    fold_metrics = combine(results) if callable(combine) else [r["metrics"] for r in results]
+    metrics = _mean(fold_metrics)
     metric = bench.task_spec.metric
     flags = []
     if bench.execution.is_cuda or bench.recipe.budget[0] == "seconds":
@@ -103,10 +123,11 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     phases["setup_s"] += loading
     return {
         "metrics": metrics,
-        "fold_metrics": [r["metrics"] for r in results] if folds > 1 else [],
+        "fold_metrics": fold_metrics if folds > 1 else [],
         "curves": [r["curve"] for r in results],
         "phases": phases,
         "params": results[0]["params"],
+        **({"width": bench.model_options["width"]} if bench.recipe.params else {}),
         "epochs": sum(r["epochs"] for r in results) / folds,
         "steps": sum(r["steps"] for r in results),
         "examples": sum(r["examples"] for r in results),
@@ -118,8 +139,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
 
 def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, Any]:
     start = time.perf_counter()
-    folds = bench.task_spec.folds
-    task: Task = bench.task if folds == 1 else bench.task.fold(fold)  # type: ignore[attr-defined]
+    folds, task = bench.folds, bench.fold(fold)
     seed_everything(seed, fold)
     learner, optimizers, regularizers = bench.build(task)
     metric = bench.task_spec.metric
@@ -131,7 +151,7 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
         })  # fmt: skip
 
     trainer = Trainer(
-        learner=learner, task=task, recipe=bench.recipe, metric=metric, optimizers=optimizers,
+        learner=learner, task=task, recipe=bench.recipe, metric=bench.task_spec.monitored, optimizers=optimizers,
         regularizers=regularizers, execution=bench.execution, report=progress,
         order=torch.Generator().manual_seed(stream_seed(seed, "order", fold)),
         draws=torch.Generator().manual_seed(stream_seed(seed, "task", fold)),

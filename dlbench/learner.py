@@ -41,7 +41,9 @@ class Batches(Protocol):
 
 
 class Task(Protocol):
-    """A loaded task. Tasks with folds also have `fold(index) -> Task`."""
+    """A loaded task. Tasks with folds also have `fold(index) -> Task`, and may have `combine(folds)`, for
+    protocols that choose across folds: of what the folds left, dicts with `metrics` {split: {metric: value}} and `curve`,
+    it makes the metrics that each fold reports in the end. The cell's are their mean."""
 
     signature: Signature
 

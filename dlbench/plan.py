@@ -152,11 +152,13 @@ def _pair(
     if reason is not None:
         result.skips.append(Skip(suite.name, str(model), str(task), reason))
         return
+    if resolved.recipe.params and "width" in dict(model.options):
+        raise UsageError(f"{model} has its width from budget.params: don't give it one")
     check_ingredients(catalog, resolved.recipe)
     data = _data(task_spec, task, request, result)
     head = _head(catalog, model, task, resolved.recipe, data)
     variant = ", ".join([v for v in (block.variant, *(f"{k}={v}" for k, v in request.settings.items())) if v])
-    flags = [*task_spec.flags, *(["unverified_data"] if data["state"] == "unverified" else [])]
+    flags = [*task_spec.flags_of(dict(task.options)), *(["unverified_data"] if data["state"] == "unverified" else [])]
     if any(layer == "model" for layer in resolved.layers.values()):
         flags.append("model_recipe")
     base = Job(
@@ -197,6 +199,8 @@ def why_skip(catalog: Catalog, model: ModelSpec, task: TaskSpec, recipe: Recipe,
         return reason
     if model.why_not and (reason := model.why_not(*kinds, runtime)):
         return reason
+    if recipe.params and "width" not in option_defaults(model.build):
+        return f"{model.name} has no width that budget.params could change"
     if runtime.precision == "fp16" and catalog.optimizer(recipe.optimizer.name).closure:
         return f"{recipe.optimizer.name} evaluates its loss several times a step, which fp16 scaling can't follow"
     return None
@@ -248,7 +252,7 @@ def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[
 def _head(catalog: Catalog, model: Choice, task: Choice, recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The part of a record that describes model and task."""
     model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
-    plain = not task.options
+    plain, task_options = not task.options, dict(task.options)
     return {
         "model": {
             "name": model.name, "options": model.options_text, "family": model_spec.family,
@@ -256,7 +260,7 @@ def _head(catalog: Catalog, model: Choice, task: Choice, recipe: Recipe, data: d
         },
         "task": {
             "name": task.name, "options": task.options_text, "version": task_spec.version,
-            "digest": source_digest(task_spec.load), "unit": task_spec.unit, "folds": task_spec.folds,
+            "digest": source_digest(task_spec.load), "unit": task_spec.unit, "folds": task_spec.num_folds(task_options),
             "metric": asdict(task_spec.metric), "metrics": [asdict(m) for m in task_spec.metrics],
             "floor": task_spec.floor if plain else None, "bound": task_spec.bound if plain else None,
             "reference": asdict(task_spec.reference) if task_spec.reference and plain else None,

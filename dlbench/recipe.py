@@ -17,6 +17,7 @@ from .errors import UsageError, unknown
 
 Settings = Mapping[str, Any]
 BUDGETS = ("epochs", "steps", "seconds")
+PARAMS = "budget.params"
 PART_KEYS = ("optimizer", "lr", "weight_decay", "schedule", "clip")
 PROFILE_KEYS = ("optimizer", "batch_size", "regularizers", "clip", "weight_decay")  # and the parts': what a step costs
 MODEL_KEYS = (*PART_KEYS, "regularizers")  # budget, batch size and selection are never the model's
@@ -26,9 +27,10 @@ MODEL_KEYS = (*PART_KEYS, "regularizers")  # budget, batch size and selection ar
 class Recipe:
     """Everything that decides how training goes. Budget: exactly one of epochs, steps, seconds (of the training
     clock). `evaluate_every` counts epochs for an epoch budget and steps for the others; None means every epoch, or a
-    tenth of the budget. `select`: judge the `best` state by the task's metric on validation, or the `last`.
-    `patience`: stop after so many evaluations without a better one. `clip`: largest gradient norm.
-    `weight_decay`: None leaves the optimizer its own default."""
+    tenth of the budget. `params`: resize the model's width until it has about so many parameters. `select`: judge the
+    state that was `best` on validation, by the metric that the task monitors, or the `last`. `patience`: stop after so
+    many evaluations without a better one. `clip`: largest gradient norm. `weight_decay`: None leaves the optimizer its
+    own default."""
 
     optimizer: Choice = Choice("adam")
     lr: float = 1e-3
@@ -41,6 +43,7 @@ class Recipe:
     select: str = "best"
     patience: int | None = None
     evaluate_every: int | None = None
+    params: int | None = None
     parts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
 
     def part(self, name: str) -> Recipe:
@@ -54,6 +57,8 @@ class Recipe:
             value = getattr(self, f.name)
             if f.name == "budget":
                 flat[f"budget.{value[0]}"] = value[1]
+            elif f.name == "params":
+                flat |= {PARAMS: value} if value is not None else {}
             elif f.name == "parts":
                 flat |= {f"{part}.{key}": _plain(v) for part, items in value for key, v in items}
             else:
@@ -76,15 +81,16 @@ def resolve(layers: Iterable[tuple[str, Settings]]) -> Resolved:
     for name, settings in layers:
         for key, value in settings.items():
             recipe = _set(recipe, key, value)
-            if key.startswith("budget."):
-                origin = {k: v for k, v in origin.items() if not k.startswith("budget.")}
+            if key.startswith("budget.") and key != PARAMS:
+                origin = {k: v for k, v in origin.items() if not k.startswith("budget.") or k == PARAMS}
             origin[key] = name
     return Resolved(recipe, origin)
 
 
 def profile_settings(settings: Settings) -> dict[str, Any]:
     """Of a recipe's flat form, what can change the speed or memory of a step."""
-    return {k: v for k, v in settings.items() if k in PROFILE_KEYS or ("." in k and not k.startswith("budget."))}
+    keep = (*PROFILE_KEYS, PARAMS)
+    return {k: v for k, v in settings.items() if k in keep or ("." in k and not k.startswith("budget."))}
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
@@ -101,9 +107,11 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
 
 def _set(recipe: Recipe, key: str, value: Any) -> Recipe:
     head, dot, tail = key.partition(".")
+    if key == PARAMS:
+        return replace(recipe, params=_optional(_size)(key, value))
     if head == "budget" and dot:
         if tail not in BUDGETS:
-            raise unknown("budget", tail, BUDGETS)
+            raise unknown("budget", tail, (*BUDGETS, "params"))
         return replace(recipe, budget=(tail, _positive(key, value)))
     if dot:
         if tail not in PART_KEYS:
@@ -112,7 +120,7 @@ def _set(recipe: Recipe, key: str, value: Any) -> Recipe:
         parts.setdefault(head, {})[tail] = READERS[tail](key, value)
         return replace(recipe, parts=tuple((p, tuple(sorted(s.items()))) for p, s in sorted(parts.items())))
     if key not in READERS:
-        raise unknown("recipe key", key, [*READERS, *(f"budget.{b}" for b in BUDGETS)])
+        raise unknown("recipe key", key, [*READERS, *(f"budget.{b}" for b in BUDGETS), PARAMS])
     return replace(recipe, **{key: READERS[key](key, value)})
 
 
@@ -143,6 +151,13 @@ def _count(key: str, value: Any) -> int:
     if number != int(number):
         raise UsageError(f"recipe key {key!r} needs a whole number, not {value!r}")
     return int(number)
+
+
+def _size(key: str, value: Any) -> int:
+    """A count that may end in k or M."""
+    text = str(value).strip()
+    factor = {"k": 1_000, "K": 1_000, "M": 1_000_000}.get(text[-1:], 1)
+    return round(_positive(key, text[:-1] if factor > 1 else value) * factor)
 
 
 def _optional(read: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .data.sets import DataSet
+from .errors import unknown
 from .kinds import InputKind, Kind, OutputKind
 from .recipe import Settings
 from .runtime import Runtime
 
 if TYPE_CHECKING:
+    from .data.root import Data
     from .learner import Regularizer
     from .schedule import Factor
 
@@ -70,6 +72,10 @@ class TaskSpec:
     `data`: the files, or a function of the options that gives them; None where everything is embedded or generated.
     `datasets`: all sets that such a function may give, so that `dlbench data` knows them.
     `recipe`: how it is trained where nobody says otherwise. `unit`: what throughput counts.
+    `monitor`: the metric that picks the best state and that patience and schedules watch, on validation, where it isn't
+    `metric`; one of `metrics`, as the validation loss often is.
+    `folds`, `flags`: may be functions of the options.
+    An open family is named `tu:*`: `-t tu:PROTEINS` calls `load(data, member="PROTEINS", ...)`, and `data` likewise.
     """
 
     name: str
@@ -83,17 +89,43 @@ class TaskSpec:
     reference: Reference | None = None
     recipe: Settings = field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()
-    folds: int = 1
+    monitor: str = ""
+    folds: int | Callable[..., int] = 1
     version: str = "1"
     data: DataSet | Callable[..., DataSet | None] | None = None
     datasets: tuple[DataSet, ...] = ()
-    flags: tuple[str, ...] = ()
+    flags: tuple[str, ...] | Callable[..., tuple[str, ...]] = ()
     preload: tuple[str, ...] = ()
     description: str = ""
+    member: str | None = None
+
+    @property
+    def monitored(self) -> Metric:
+        """The metric that training watches on validation."""
+        known = {metric.name: metric for metric in (self.metric, *self.metrics)}
+        if self.monitor and self.monitor not in known:
+            raise unknown(f"metric of {self.name} to monitor", self.monitor, known)
+        return known[self.monitor or self.metric.name]
 
     def files(self, options: Mapping[str, Any]) -> DataSet | None:
         """The data set read under these options."""
-        return self.data(**options) if callable(self.data) else self.data
+        return self.data(**self._member, **options) if callable(self.data) else self.data
+
+    def open(self, data: Data, options: Mapping[str, Any]) -> Any:
+        """The loaded task."""
+        return self.load(data, **self._member, **options)
+
+    def num_folds(self, options: Mapping[str, Any]) -> int:
+        """How many folds it has under these options."""
+        return self.folds(**options) if callable(self.folds) else self.folds
+
+    def flags_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """What every row says under these options."""
+        return self.flags(**options) if callable(self.flags) else self.flags
+
+    @property
+    def _member(self) -> dict[str, str]:
+        return {"member": self.member} if self.member else {}
 
 
 @dataclass(frozen=True, kw_only=True)

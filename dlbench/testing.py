@@ -73,7 +73,7 @@ def check_plugin(plugin: str, *, data_root: Path | None = None) -> list[Finding]
     for (kind, name), source in catalog.providers.items():
         if source.name not in names or name not in catalog.specs[kind]:
             continue
-        if kind == "tasks":
+        if kind == "tasks" and not name.endswith(":*"):
             findings += check_task(catalog.task(name), catalog, data_root=root)
         elif kind == "models" and not name.endswith(":*"):
             findings += check_model(catalog.model(name), catalog, data_root=root)
@@ -85,7 +85,9 @@ def check_model(spec: ModelSpec, catalog: Catalog | None = None, *, data_root: P
     catalog = catalog or discover()
     findings = [_try(spec.name, "its options can be read from the builder", lambda: option_defaults(spec.build))]
     met = 0
-    for task_spec in catalog.specs["tasks"].values():
+    for name, task_spec in catalog.specs["tasks"].items():
+        if name.endswith(":*"):
+            continue
         recipe = recipe_of(spec, task_spec, Block(models=(), tasks=()), {}).recipe
         if why_skip(catalog, spec, task_spec, recipe, Runtime()) or not available(task_spec, data_root):
             continue
@@ -267,16 +269,17 @@ def _answer(bench: Bench, learner: Learner) -> Any:
 def _bench(catalog: Catalog, model: ModelSpec, task_spec: TaskSpec, data_root: Path | None) -> Bench:
     recipe = recipe_of(model, task_spec, Block(models=(), tasks=()), {}).recipe
     task = _load(task_spec, data_root)
-    if task_spec.folds > 1:
+    folds = task_spec.num_folds({})
+    if folds > 1:
         task = task.fold(0)  # type: ignore[attr-defined]
     return Bench(
-        catalog=catalog, model=model, model_options={}, task_spec=task_spec, task=task, recipe=recipe,
+        catalog=catalog, model=model, model_options={}, task_spec=task_spec, task=task, folds=folds, recipe=recipe,
         execution=Execution(Runtime()),
     )  # fmt: skip
 
 
 def _load(spec: TaskSpec, data_root: Path | None) -> Task:
-    return spec.load(Data(root=data_root or default_root(), cache=default_cache()))  # type: ignore[no-any-return]
+    return spec.open(Data(root=data_root or default_root(), cache=default_cache()), {})  # type: ignore[no-any-return]
 
 
 def _stepper(bench: Bench) -> tuple[Learner, Stepper]:

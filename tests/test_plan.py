@@ -150,7 +150,7 @@ def test_names_of_a_suite_filter_it_and_strangers_join_every_block(asked: Any, p
 
 def test_without_a_suite_what_is_not_named_is_everything() -> None:
     made = planned("lenet5", "*")
-    tasks = set(catalog().specs["tasks"])
+    tasks = {name for name in catalog().specs["tasks"] if not name.endswith(":*")}
     assert {str(job.task) for job in made.jobs} | {skip.task for skip in made.skips} == tasks
     assert {job.suite for job in made.jobs} == {"custom"}
 

@@ -88,9 +88,8 @@ def path(name: str | None, data: Path | None, plugins: tuple[str, ...]) -> None:
 def sets(catalog: Catalog) -> dict[str, DataSet]:
     """All data sets of all tasks, those that options choose among included."""
     found: dict[str, DataSet] = {}
-    for name in catalog.specs["tasks"]:
-        spec = catalog.task(name)
-        for dataset in (spec.files({}), *spec.datasets):
+    for name, spec in catalog.specs["tasks"].items():
+        for dataset in (None if name.endswith(":*") else spec.files({}), *spec.datasets):
             if dataset is not None:
                 found.setdefault(dataset.name, dataset)
     return dict(sorted(found.items()))

@@ -9,7 +9,7 @@ import torch
 
 from ..cell import Bench, open_bench, seed_everything, stream_seed
 from ..judging import Evaluator
-from ..learner import Batch, Learner, Task
+from ..learner import Batch, Learner
 from ..optimizers import Optimizers
 from ..specs import ProfileProtocol
 from ..training import Stepper
@@ -28,7 +28,7 @@ def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
 def subject_of(bench: Bench) -> Subject:
     """What a profile measures: the training step of the recipe with its regularizers, the evaluation as tasks call it.
     A task with folds is measured on its first."""
-    task: Task = bench.task if bench.task_spec.folds == 1 else bench.task.fold(0)  # type: ignore[attr-defined]
+    task = bench.fold(0)
     noise = torch.Generator().manual_seed(0)
 
     def build() -> tuple[Learner, Optimizers]:
