@@ -40,3 +40,15 @@ def thin(edges: Tensor, num_nodes: int, fanout: int, generator: torch.Generator)
     starts = counts.cumsum(0) - counts
     place = torch.arange(len(target), device=edges.device) - starts[target]
     return edges[:, order[place < fanout]]
+
+
+def select_rows(matrix: Tensor, rows: Tensor) -> Tensor:
+    """Some rows of a dense or CSR matrix, in its layout."""
+    if matrix.layout != torch.sparse_csr:
+        return matrix[rows]
+    starts, sizes = matrix.crow_indices()[rows], matrix.crow_indices().diff()[rows]
+    ends = sizes.cumsum(0)
+    places = torch.repeat_interleave(starts - ends + sizes, sizes) + torch.arange(int(sizes.sum()), device=rows.device)
+    pointers = torch.cat([ends.new_zeros(1), ends])
+    columns, values = matrix.col_indices()[places], matrix.values()[places]
+    return torch.sparse_csr_tensor(pointers, columns, values, (len(rows), matrix.shape[1]))

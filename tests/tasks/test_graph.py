@@ -16,8 +16,8 @@ from dlbench import Batch
 from dlbench.data import Data
 from dlbench.errors import UsageError
 from dlbench.learner import Supervised
+from dlbench_graph.generated.communities import COMMUNITIES, P_INTER, P_INTRA
 from dlbench_graph.neighbours import neighbourhood, thin
-from dlbench_graph.sbm import COMMUNITIES, P_INTER, P_INTRA
 
 SPEC = next(iter(dlbench_graph.dlbench_tasks()))
 DATA = Data(root=Path("no-data"), cache=Path("no-cache"))
