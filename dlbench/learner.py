@@ -42,8 +42,8 @@ class Batches(Protocol):
 
 class Task(Protocol):
     """A loaded task. Tasks with folds also have `fold(index) -> Task`, and may have `combine(folds)`, for
-    protocols that choose across folds: of what the folds left, dicts with `metrics` {split: {metric: value}} and `curve`,
-    it makes the metrics that each fold reports in the end. The cell's are their mean."""
+    protocols that choose across folds: of what each fold left, a dict with `metrics` {split: {metric: value}} and
+    `curve`, it makes the list of metrics that they report in the end. The cell's are their mean."""
 
     signature: Signature
 
