@@ -231,8 +231,6 @@ def test_a_full_graph_and_its_mini_batches_run_through_the_same_code() -> None:
     learner, _, _ = benches[0].build(benches[0].task)
     scores = [judge(learner, bench.task, "test", bench.execution) for bench in benches]
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)  # the same on the whole graph and on its pieces
-        scores[1], abs=1e-6
-    )  # one network scores the same on the whole graph and on its pieces
 
 
 class Segments(Blobs):
