@@ -96,6 +96,10 @@ def test_one_graph_keeps_its_features_layout_and_sorts_its_edges(sparse: bool) -
     graph = single_graph(nodes.to_sparse_csr() if sparse else nodes, torch.tensor([[0, 1, 2, 1], [1, 2, 1, 0]]))
     assert graph.edges.tolist() == [[1, 0, 2, 1], [0, 1, 1, 2]]
     assert (graph.nodes.layout == torch.sparse_csr) is sparse
+    nodes[1, 1] = torch.nan
+    with pytest.raises(BadGraph, match=r"a feature of node 1 isn't finite"):
+        single_graph(nodes.to_sparse_csr() if sparse else nodes, torch.zeros(2, 0, dtype=torch.int64))
+    nodes[1, 1] = 1
     with pytest.raises(BadGraph, match=r"edge to node 3"):
         single_graph(nodes, torch.tensor([[0], [3]]))
 
