@@ -1,31 +1,14 @@
-"""Graph neural networks on PyTorch Geometric's layers: `gcn`."""
+"""Graph neural networks, on PyTorch Geometric's layers where it has them. `declare` lists them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from dlbench import Graph, ModelSpec, NodeClasses, Signature
+from dlbench import ModelSpec
 
-
-def build_gcn(signature: Signature, *, width: int = 16, depth: int = 2, dropout: float = 0.5) -> Any:
-    from .gcn import GCN
-
-    return GCN(
-        features=signature.input.node_features,
-        num_classes=signature.output.num_classes,
-        width=width,
-        depth=depth,
-        dropout=dropout,
-    )
+from .declare import beyond, message_passing, propagation
 
 
 def dlbench_models() -> Iterable[ModelSpec]:
-    yield ModelSpec(
-        name="gcn",
-        build=build_gcn,
-        accepts=[(Graph, NodeClasses)],
-        family="GNN",
-        paper="Kipf & Welling 2017, Semi-Supervised Classification with Graph Convolutional Networks",
-        preload=("torch_geometric",),
-    )
+    for room in (message_passing, propagation, beyond):
+        yield from room.specs()

@@ -15,8 +15,14 @@ import dlbench_baseline
 from dlbench import (
     Batch,
     Classes,
+    DynamicGraph,
+    DynamicGraphBatch,
+    EdgeClasses,
+    Embedding,
     Graph,
     GraphBatch,
+    Hypergraph,
+    HypergraphBatch,
     Image,
     Kind,
     Learner,
@@ -38,7 +44,7 @@ from dlbench.optimizers import Optimizers
 from dlbench.recipe import Recipe, resolve
 from dlbench_baseline.constant import Frequencies
 
-(SPEC,) = dlbench_baseline.dlbench_models()
+(SPEC,) = [spec for spec in dlbench_baseline.dlbench_models() if spec.name == "constant"]
 (STOP_AFTER,) = dlbench_baseline.dlbench_schedules()
 VECTOR = Vector(features=4)
 
@@ -147,6 +153,40 @@ def test_only_what_the_mask_lets_count_is_counted() -> None:
     assert learner.predict(graph).argmax(dim=1).tolist() == [1] * 6
 
 
+def test_edges_are_counted() -> None:
+    edges = torch.tensor([[0, 1, 2, 0], [1, 0, 0, 2]])
+    graph = GraphBatch(torch.randn(3, 2), edges, torch.randn(4, 1), torch.zeros(3, dtype=torch.int64), 1)
+    signature = Signature(input=Graph(node_features=2, edge_features=1), output=EdgeClasses(num_classes=2))
+    learner = trained(signature, [Batch(graph, torch.tensor([1, 1, 0, 1]))])
+    assert learner.counts.tolist() == [1, 3]
+    assert learner.predict(graph).argmax(dim=1).tolist() == [1] * 4
+
+
+def test_hypergraphs_and_graphs_in_time_have_classes_of_nodes() -> None:
+    nodes, none = torch.randn(4, 2), torch.zeros(2, 0, dtype=torch.int64)
+    ids, targets = torch.zeros(4, dtype=torch.int64), torch.tensor([2, 2, 0, 2])
+    for kind, inputs in (
+        (Hypergraph(node_features=2), HypergraphBatch(nodes, none, 0)),
+        (DynamicGraph(node_features=2), DynamicGraphBatch(nodes, none, none[0], 3, ids, 1)),
+    ):
+        learner = trained(Signature(input=kind, output=NodeClasses(num_classes=3)), [Batch(inputs, targets)])
+        assert learner.predict(inputs).argmax(dim=1).tolist() == [2] * 4
+
+
+@pytest.mark.parametrize(("level", "rows"), [("nodes", 5), ("graphs", 2)])
+def test_vectors_are_all_the_same(level: str, rows: int) -> None:
+    ids = torch.tensor([0, 0, 0, 1, 1])
+    graphs = GraphBatch(torch.randn(5, 3), torch.zeros(2, 0, dtype=torch.int64), None, ids, 2)
+    signature = Signature(input=Graph(node_features=3), output=Embedding(level=level))
+    learner = SPEC.build(signature)
+    before = {name: value.clone() for name, value in learner.state_dict().items()}
+    loss = learner.train_step(Batch(graphs), Optimizers(learner, Recipe(), Schedules()))
+    assert loss.item() == 0
+    assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
+    assert torch.equal(learner.embed(graphs), torch.zeros(rows, 1))
+    assert list(learner.parameters()) == []
+
+
 def test_an_all_masked_batch_changes_nothing() -> None:
     learner = SPEC.build(Signature(input=VECTOR, output=Classes(num_classes=2)))
     batch = Batch(torch.randn(3, 4), torch.tensor([0, 1, 1]), torch.zeros(3, dtype=torch.bool))
@@ -252,8 +292,8 @@ def test_accepted_kinds() -> None:
     def accepted(signature: tuple[type, type]) -> bool:
         return any(issubclass(signature[0], a) and issubclass(signature[1], b) for a, b in accepts)
 
-    for kind in (Image, Vector, Tokens, Graph):
-        for output in (Classes, NodeClasses, NextToken, Value):
+    for kind in (Image, Vector, Tokens, Graph, Hypergraph, DynamicGraph):
+        for output in (Classes, NodeClasses, EdgeClasses, NextToken, Value, Embedding):
             assert accepted((kind, output))
     assert accepted((Image, Sample))
     assert accepted((Vector, Sample))

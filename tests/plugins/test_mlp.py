@@ -12,10 +12,23 @@ import torch
 from torch.nn import functional as F
 
 import dlbench_mlp
-from dlbench import Classes, Graph, GraphBatch, Image, NodeClasses, Signature, Value, Vector
+from dlbench import (
+    Classes,
+    EdgeClasses,
+    Graph,
+    GraphBatch,
+    Hypergraph,
+    HypergraphBatch,
+    Image,
+    NodeClasses,
+    Signature,
+    Value,
+    Vector,
+)
 from dlbench.choice import option_defaults
-from dlbench_mlp.mlp import MLP
+from dlbench_mlp.mlp import MLP, drop
 from dlbench_mlp.perceptron import Perceptron
+from dlbench_mlp.readout import ReadoutMLP
 
 SPECS = {spec.name: spec for spec in dlbench_mlp.dlbench_models()}
 CONSTRUCTORS = {"perceptron": Perceptron, "mlp": MLP}
@@ -24,6 +37,10 @@ SIGNATURES = {
     "vector": Signature(input=Vector(features=6), output=Classes(num_classes=3)),
     "value": Signature(input=Vector(features=6), output=Value()),
     "nodes": Signature(input=Graph(node_features=7), output=NodeClasses(num_classes=3)),
+    "edges": Signature(input=Graph(node_features=7), output=EdgeClasses(num_classes=3)),
+    "graphs": Signature(input=Graph(node_features=7), output=Classes(num_classes=3)),
+    "graph_value": Signature(input=Graph(node_features=7), output=Value()),
+    "hypergraph": Signature(input=Hypergraph(node_features=7), output=NodeClasses(num_classes=3)),
 }
 CASES = [("perceptron", key) for key in ("image", "vector", "value")] + [("mlp", key) for key in SIGNATURES]
 
@@ -47,11 +64,20 @@ def examples(key: str, count: int = 12) -> tuple[Any, torch.Tensor]:
         return torch.randn(count, 1, 4, 5), classes
     if key == "nodes":
         return graph_batch(torch.randn(count, 7)), classes
+    if key == "hypergraph":
+        return HypergraphBatch(torch.randn(count, 7), torch.zeros(2, 0, dtype=torch.int64), 0), classes
+    if key == "edges":
+        ring = torch.stack([torch.arange(count), torch.arange(count).roll(1)])
+        return graph_batch(torch.randn(count, 7))._replace(edges=ring), classes
+    if key in ("graphs", "graph_value"):
+        ids = torch.arange(count).repeat_interleave(torch.arange(count) % 3 + 1)  # graphs of 1 to 3 nodes
+        batch = graph_batch(torch.randn(len(ids), 7))._replace(graph_ids=ids, num_graphs=count)
+        return batch, classes if key == "graphs" else torch.randn(count)
     return torch.randn(count, 6), classes if key == "vector" else torch.randn(count)
 
 
 def loss_of(key: str, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    return F.mse_loss(outputs, targets) if key == "value" else F.cross_entropy(outputs, targets)
+    return F.mse_loss(outputs, targets) if key.endswith("value") else F.cross_entropy(outputs, targets)
 
 
 def num_parameters(model: torch.nn.Module) -> int:
@@ -128,13 +154,15 @@ def test_a_line_separates_and_but_not_xor() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
-def test_sparse_nodes_give_the_outputs_and_gradients_of_dense_ones() -> None:
-    dense = torch.randn(20, 7) * (torch.rand(20, 7) < 0.2)
-    model = SPECS["mlp"].build(SIGNATURES["nodes"])
+@pytest.mark.parametrize("key", ["nodes", "edges", "graphs", "hypergraph"])
+def test_sparse_nodes_give_the_outputs_and_gradients_of_dense_ones(key: str) -> None:
+    batch, _ = examples(key)
+    dense = batch.nodes * (torch.rand_like(batch.nodes) < 0.2)
+    model = SPECS["mlp"].build(SIGNATURES[key])
     found = []
     for nodes in (dense, dense.to_sparse_csr()):
         model.zero_grad()
-        outputs = model(graph_batch(nodes))
+        outputs = model(batch._replace(nodes=nodes))
         outputs.square().sum().backward()
         found.append([outputs.detach(), *(p.grad.clone() for p in model.parameters())])
     for of_dense, of_sparse in zip(*found, strict=True):
@@ -145,6 +173,44 @@ def test_edges_have_no_say() -> None:
     model = SPECS["mlp"].build(SIGNATURES["nodes"])
     batch, _ = examples("nodes")
     assert torch.equal(model(batch), model(batch._replace(edges=torch.zeros(2, 0, dtype=torch.int64))))
+
+
+def test_graphs_are_read_out_by_the_mean_and_edges_by_their_two_ends() -> None:
+    for key in ("graphs", "edges"):
+        model = SPECS["mlp"].build(SIGNATURES[key], width=8)
+        batch, _ = examples(key)
+        states = model.hidden(batch.nodes)
+        if key == "graphs":
+            rows = torch.stack([states[batch.graph_ids == g].mean(dim=0) for g in range(batch.num_graphs)])
+        else:
+            rows = torch.stack([torch.cat([states[a], states[b]]) for a, b in batch.edges.T])
+        sizes = [layer.out_features for layer in model.output if isinstance(layer, torch.nn.Linear)]
+        assert sizes == [rows.shape[1] // 2, rows.shape[1] // 4, 3]
+        torch.testing.assert_close(model(batch), model.output(rows))
+
+
+def test_readout_levels() -> None:
+    with pytest.raises(ValueError, match="'graphs' or 'edges'"):
+        ReadoutMLP(features=3, num_classes=2, level="nodes")
+
+
+@pytest.mark.parametrize("key", ["vector", "nodes", "graphs", "edges", "hypergraph"])
+def test_input_dropout_acts_in_training_only(key: str) -> None:
+    model = SPECS["mlp"].build(SIGNATURES[key], input_dropout=0.5)
+    plain = SPECS["mlp"].build(SIGNATURES[key])
+    plain.load_state_dict(model.state_dict())
+    inputs, _ = examples(key)
+    assert not torch.equal(model(inputs), model(inputs))
+    assert torch.equal(model.eval()(inputs), plain(inputs))
+
+
+def test_input_dropout_of_sparse_inputs_drops_half_and_keeps_the_mean() -> None:
+    ones = torch.ones(200, 200)
+    for inputs in (ones, ones.to_sparse_csr()):
+        dropped = drop(inputs, 0.5, training=True).to_dense()
+        assert set(dropped.unique().tolist()) == {0.0, 2.0}
+        assert dropped.mean().item() == pytest.approx(1.0, abs=0.02)  # 4 standard errors
+        assert drop(inputs, 0.5, training=False) is inputs
 
 
 def test_dropout_acts_in_training_only() -> None:

@@ -29,6 +29,7 @@ PLACES = {
     "l2": "penalty",
     "gradient_noise": "on_gradients",
     "ema": "after_step",
+    "dropedge": "on_batch",
 }
 
 

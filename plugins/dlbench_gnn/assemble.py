@@ -1,0 +1,57 @@
+"""From a signature and the options that all families share to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch.nn.functional as F
+from torch import nn
+
+from dlbench import EdgeClasses, NodeClasses, Signature, Value
+
+from .deep import DeepNetwork, OneNumber
+from .plain import Activation, PlainNetwork
+from .shared import Shared
+
+COMMON = ("width", "depth", "dropout", "residual", "batch_norm", "jump")
+
+
+def assemble(
+    signature: Signature,
+    layer: Callable[[int, int, bool], nn.Module],
+    shared: Shared,
+    *,
+    plain: dict[str, Any],
+    deep: dict[str, Any],
+    activation: Activation = F.relu,
+) -> nn.Module:
+    """The plain form for one graph, the deep form for many; `plain` and `deep` are the family's own defaults."""
+    features, output = signature.input.node_features, signature.output
+    if isinstance(output, NodeClasses) and signature.input.single:
+        options = {**plain, **shared.given(*COMMON)}
+        return PlainNetwork(
+            layer=layer, features=features, num_classes=output.num_classes, activation=activation, **options
+        )
+    network = DeepNetwork(
+        layer=layer, features=features, num_outputs=outputs_of(signature), level=level_of(signature),
+        activation=activation, **{**deep, **shared.given(*COMMON, "readout")},
+    )  # fmt: skip
+    return answering(network, signature)
+
+
+def answering(network: nn.Module, signature: Signature) -> nn.Module:
+    """The network with outputs in the shape of the signature's kind."""
+    return OneNumber(network) if isinstance(signature.output, Value) else network
+
+
+def level_of(signature: Signature) -> str:
+    """What gets a row of the output: nodes, edges or graphs."""
+    if isinstance(signature.output, NodeClasses):
+        return "nodes"
+    return "edges" if isinstance(signature.output, EdgeClasses) else "graphs"
+
+
+def outputs_of(signature: Signature) -> int:
+    """How many numbers a row of the output has."""
+    return 1 if isinstance(signature.output, Value) else int(signature.output.num_classes)
