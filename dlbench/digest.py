@@ -36,9 +36,11 @@ def source_digest(function: Callable[..., Any]) -> str:
 
 
 def _bound_text(value: Any) -> str:
-    """A bound argument as text that is the same in every process: a function by its name, not its address."""
+    """A bound argument as text that is the same in every process: a function by its sources, not its address."""
     name = getattr(value, "__qualname__", None)
-    return repr(value) if name is None else f"{value.__module__}.{name}"
+    if name is None:
+        return repr(value)
+    return f"{value.__module__}.{name}" + (f" {source_digest(value)}" if inspect.isfunction(value) else "")
 
 
 def _package_root(file: Path, package: str) -> Path:
