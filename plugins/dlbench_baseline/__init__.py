@@ -1,4 +1,4 @@
-"""The floor of every task: a model that counts and never looks at its inputs."""
+"""The floor of every task, a model that counts and never looks at its inputs; and rules of thumb for graphs."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from dlbench import (
     Classes,
+    EdgeClasses,
+    Embedding,
+    Graph,
     Image,
     InputKind,
     Kind,
     ModelSpec,
     NextToken,
     NodeClasses,
+    NotApplicable,
     Sample,
     ScheduleSpec,
     Signature,
@@ -24,23 +28,42 @@ from dlbench.schedule import Factor
 
 if TYPE_CHECKING:
     from .constant import Constant
+    from .graphs import DegreeThreshold, NearestEdges
+
+COUNTS_ONCE = {Kind: {"schedule": "stop_after[epochs=1]", "regularizers": "none"}}
 
 
 def dlbench_models() -> Iterator[ModelSpec]:
-    """`constant`; one pass over the training split is all it needs, and augmented examples would bend its counts."""
+    """One pass over the training split is all that these need, and augmented examples would bend their counts."""
     yield ModelSpec(
         name="constant",
         build=_build,
         accepts=[
             (InputKind, Classes),
             (InputKind, NodeClasses),
+            (InputKind, EdgeClasses),
             (InputKind, NextToken),
             (InputKind, Value),
+            (InputKind, Embedding),
             (Vector, Sample),
             (Image, Sample),
         ],
         family="Baseline",
-        recipes={Kind: {"schedule": "stop_after[epochs=1]", "regularizers": "none"}},
+        recipes=COUNTS_ONCE,
+    )
+    yield ModelSpec(
+        name="degree_threshold",
+        build=_degree_threshold,
+        accepts=[(Graph, NodeClasses)],
+        family="Baseline",
+        recipes=COUNTS_ONCE,
+    )
+    yield ModelSpec(
+        name="nearest_edges",
+        build=_nearest_edges,
+        accepts=[(Graph, EdgeClasses)],
+        family="Baseline",
+        recipes=COUNTS_ONCE,
     )
 
 
@@ -53,6 +76,24 @@ def _build(signature: Signature) -> Constant:
     from .constant import constant
 
     return constant(signature)
+
+
+def _degree_threshold(signature: Signature, *, bins: int = 200) -> DegreeThreshold:
+    """`bins`: how finely the range of degrees is divided."""
+    from .graphs import DegreeThreshold
+
+    return DegreeThreshold(num_classes=signature.output.num_classes, bins=bins)
+
+
+def _nearest_edges(signature: Signature, *, k: int = 2, either: bool = False) -> NearestEdges:
+    """`k`: how many neighbours of a node are near. `either`: an edge may be near for its target instead."""
+    if not signature.input.edge_features:
+        raise NotApplicable("needs edge features, of which the first is a length")
+    if signature.output.num_classes != 2:
+        raise NotApplicable(f"an edge is near or not: needs 2 classes, not {signature.output.num_classes}")
+    from .graphs import NearestEdges
+
+    return NearestEdges(k=k, either=either)
 
 
 def _stop_after(*, epochs: float = 1) -> Factor:

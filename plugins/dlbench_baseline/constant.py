@@ -12,13 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlbench import Batch, Image, Learner, NextToken, OutputKind, Sample, Signature, Value
+from dlbench import Batch, Embedding, Image, Learner, NextToken, OutputKind, Sample, Signature, Value
 from dlbench.optimizers import Optimizers
 
 
 def constant(signature: Signature) -> Constant:
     """The constant predictor for a signature."""
     output = signature.output
+    if isinstance(output, Embedding):
+        return SamePlace(output=output)
     if isinstance(output, Sample):
         return MeanExample(size=_example_size(signature))
     if isinstance(output, Value):
@@ -28,7 +30,7 @@ def constant(signature: Signature) -> Constant:
 
 
 class Constant(Learner):
-    """What the three below share: a step only looks at a batch. The loss it returns is that batch's, after counting."""
+    """What the four below share: a step only looks at a batch. The loss it returns is that batch's, after counting."""
 
     def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
         with torch.no_grad():
@@ -109,6 +111,26 @@ class MeanExample(Constant):
 
     def loss(self, batch: Batch) -> Tensor:
         return (batch.inputs - self.running.mean()).square().mean()
+
+
+class SamePlace(Constant):
+    """The same vector, a single zero, for everything: whoever judges embeddings learns from it what the targets alone
+    give away. There is nothing to count; the loss is 0."""
+
+    def __init__(self, *, output: Embedding) -> None:
+        super().__init__()
+        self.output = output
+        self.register_buffer("place", torch.zeros(1))
+
+    def observe(self, batch: Batch) -> None:
+        """Training batches have no targets."""
+
+    def embed(self, inputs: Any) -> Tensor:
+        """Zeros (rows, 1), on the learner's device."""
+        return self.place.expand(self.output.rows(inputs), 1).clone()
+
+    def loss(self, batch: Batch) -> Tensor:
+        return self.place.sum()
 
 
 class RunningMean(nn.Module):

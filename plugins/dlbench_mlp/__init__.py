@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dlbench import Classes, Graph, Image, ModelSpec, NodeClasses, Signature, Value, Vector
+from dlbench import Classes, EdgeClasses, Graph, Hypergraph, Image, ModelSpec, NodeClasses, Signature, Value, Vector
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,7 +24,16 @@ def dlbench_models() -> Iterator[ModelSpec]:
     yield ModelSpec(
         name="mlp",
         build=_build_mlp,
-        accepts=[(Image, Classes), (Vector, Classes), (Vector, Value), (Graph, NodeClasses)],
+        accepts=[
+            (Image, Classes),
+            (Vector, Classes),
+            (Vector, Value),
+            (Graph, NodeClasses),
+            (Graph, Classes),
+            (Graph, Value),
+            (Graph, EdgeClasses),
+            (Hypergraph, NodeClasses),
+        ],
         family="MLP",
         paper="Rumelhart, Hinton and Williams 1986, Learning Representations by Back-Propagating Errors",
     )
@@ -32,26 +41,15 @@ def dlbench_models() -> Iterator[ModelSpec]:
 
 def _build_perceptron(signature: Signature) -> nn.Module:
     from .perceptron import Perceptron
-    from .shapes import fit
+    from .shapes import fit, sizes
 
-    features, num_classes = _sizes(signature)
+    features, num_classes = sizes(signature)
     return fit(Perceptron(features=features, num_classes=num_classes), signature)
 
 
-def _build_mlp(signature: Signature, *, width: int = 256, depth: int = 2, dropout: float = 0.0) -> nn.Module:
-    from .mlp import MLP
-    from .shapes import fit
+def _build_mlp(
+    signature: Signature, *, width: int = 256, depth: int = 2, dropout: float = 0.0, input_dropout: float = 0.0
+) -> nn.Module:
+    from .shapes import multilayer
 
-    features, num_classes = _sizes(signature)
-    network = MLP(features=features, num_classes=num_classes, width=width, depth=depth, dropout=dropout)
-    return fit(network, signature)
-
-
-def _sizes(signature: Signature) -> tuple[int, int]:
-    """How many numbers go in and how many come out."""
-    kind, output = signature.input, signature.output
-    if isinstance(kind, Image):
-        features = kind.channels * kind.height * kind.width
-    else:
-        features = kind.node_features if isinstance(kind, Graph) else kind.features
-    return features, 1 if isinstance(output, Value) else output.num_classes
+    return multilayer(signature, width=width, depth=depth, dropout=dropout, input_dropout=input_dropout)

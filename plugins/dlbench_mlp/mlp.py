@@ -3,34 +3,60 @@
 David Rumelhart, Geoffrey Hinton and Ronald Williams, 1986, "Learning Representations by Back-Propagating Errors".
 
 What differs: rectified linear units in place of sigmoids (Nair and Hinton, 2010), and optional dropout after each of
-them (Srivastava et al., 2014). Dropout never acts on the inputs.
+them and on the inputs (Srivastava et al., 2014).
 """
 
 from __future__ import annotations
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
 class MLP(nn.Module):
-    """`depth` hidden layers of `width` units from `features` numbers to `num_classes`; `dropout` is a probability.
+    """`depth` hidden layers of `width` units from `features` numbers to `num_classes`; `dropout`, after each of them,
+    and `input_dropout` are probabilities.
 
     Raises ValueError for a depth below 1: without a hidden layer this is a perceptron.
     """
 
     def __init__(
-        self, *, features: int, num_classes: int, width: int = 256, depth: int = 2, dropout: float = 0.0
+        self,
+        *,
+        features: int,
+        num_classes: int,
+        width: int = 256,
+        depth: int = 2,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if depth < 1:
-            raise ValueError(f"depth counts hidden layers and must be at least 1, not {depth}")
-        layers: list[nn.Module] = []
-        for size in [features] + [width] * (depth - 1):
-            layers += [nn.Linear(size, width), nn.ReLU()]
-            if dropout:
-                layers.append(nn.Dropout(dropout))
-        self.hidden = nn.Sequential(*layers)
+        self.input_dropout = input_dropout
+        self.hidden = hidden_layers(features, width, depth, dropout)
         self.output = nn.Linear(width, num_classes)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(N, features), dense or CSR -> (N, num_classes)"""
-        return self.output(self.hidden(inputs))
+        return self.output(self.hidden(drop(inputs, self.input_dropout, self.training)))
+
+
+def hidden_layers(features: int, width: int, depth: int, dropout: float) -> nn.Sequential:
+    """(N, features), dense or CSR -> (N, width)."""
+    if depth < 1:
+        raise ValueError(f"depth counts hidden layers and must be at least 1, not {depth}")
+    layers: list[nn.Module] = []
+    for size in [features] + [width] * (depth - 1):
+        layers += [nn.Linear(size, width), nn.ReLU()]
+        if dropout:
+            layers.append(nn.Dropout(dropout))
+    return nn.Sequential(*layers)
+
+
+def drop(inputs: Tensor, dropout: float, training: bool) -> Tensor:
+    """Dropout on dense or CSR inputs. Of the latter it drops stored values: zeros stay zeros either way."""
+    if not training or not dropout:
+        return inputs
+    if inputs.layout != torch.sparse_csr:
+        return F.dropout(inputs, dropout)
+    values = F.dropout(inputs.values(), dropout)
+    return torch.sparse_csr_tensor(inputs.crow_indices(), inputs.col_indices(), values, inputs.shape)

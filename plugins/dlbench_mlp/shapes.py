@@ -6,27 +6,53 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dlbench import Graph, Image, Signature, Value
+from dlbench import EdgeClasses, Graph, Hypergraph, Image, NodeClasses, Signature, Value
+
+from .mlp import MLP
+from .readout import ReadoutMLP
+
+
+def sizes(signature: Signature) -> tuple[int, int]:
+    """How many numbers an example, or a node of it, has, and how many come out."""
+    kind, output = signature.input, signature.output
+    if isinstance(kind, Image):
+        features = kind.channels * kind.height * kind.width
+    else:
+        features = kind.node_features if isinstance(kind, (Graph, Hypergraph)) else kind.features
+    return features, 1 if isinstance(output, Value) else output.num_classes
+
+
+def multilayer(signature: Signature, **options: Any) -> nn.Module:
+    """The multi-layer perceptron that takes and gives what the signature asks for."""
+    features, num_classes = sizes(signature)
+    output = signature.output
+    if not isinstance(signature.input, Graph) or isinstance(output, NodeClasses):
+        return fit(MLP(features=features, num_classes=num_classes, **options), signature)
+    level = "edges" if isinstance(output, EdgeClasses) else "graphs"
+    network = ReadoutMLP(features=features, num_classes=num_classes, level=level, **options)
+    return _one_number(network) if isinstance(output, Value) else network
 
 
 def fit(network: nn.Module, signature: Signature) -> nn.Module:
     """Wrap a network (N, features) -> (N, num_classes) so that it takes and gives what the signature asks for."""
-    if isinstance(signature.input, Graph):
+    if isinstance(signature.input, (Graph, Hypergraph)):
         return OnNodes(network)
     if isinstance(signature.input, Image):
         return nn.Sequential(nn.Flatten(), network)  # (B, C, H, W) -> (B, C * H * W)
-    if isinstance(signature.output, Value):
-        return nn.Sequential(network, nn.Flatten(start_dim=0))  # (B, 1) -> (B,)
-    return network
+    return _one_number(network) if isinstance(signature.output, Value) else network
 
 
 class OnNodes(nn.Module):
-    """Applies a network to each node's features alone; the edges have no say."""
+    """Applies a network to each node's features alone; edges and hyperedges have no say."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, inputs: Any) -> Tensor:
-        """A graph batch with `nodes` (N, features), dense or CSR -> (N, num_classes)"""
+        """A batch with `nodes` (N, features), dense or CSR -> (N, num_classes)"""
         return self.network(inputs.nodes)
+
+
+def _one_number(network: nn.Module) -> nn.Module:
+    return nn.Sequential(network, nn.Flatten(start_dim=0))  # (B, 1) -> (B,)

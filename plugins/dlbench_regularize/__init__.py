@@ -39,6 +39,11 @@ def dlbench_regularizers() -> Iterable[RegularizerSpec]:
         build=_ema,
         paper="Polyak and Juditsky (1992), Acceleration of Stochastic Approximation by Averaging",
     )
+    yield RegularizerSpec(
+        name="dropedge",
+        build=_dropedge,
+        paper="Rong et al. (2020), DropEdge: Towards Deep Graph Convolutional Networks on Node Classification",
+    )
 
 
 def _crop_flip(*, pad: int = 4, flip: bool = True) -> Regularizer:
@@ -75,3 +80,9 @@ def _ema(*, decay: float = 0.999) -> Regularizer:
     from .ema import EMA
 
     return EMA(decay=decay)
+
+
+def _dropedge(*, rate: float = 0.5) -> Regularizer:
+    from .dropedge import DropEdge
+
+    return DropEdge(rate=rate)

@@ -1,0 +1,59 @@
+"""The multi-layer perceptron on the nodes of graphs, read out for graphs or edges. It never looks at the neighbours.
+
+Dwivedi et al. 2023, "Benchmarking Graph Neural Networks", the baseline of its tables: layers on each node by itself,
+the mean over a graph's nodes (or an edge's two ends side by side), then a network that halves the width twice.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .mlp import drop, hidden_layers
+
+
+class ReadoutMLP(nn.Module):
+    """Graphs -> a row of `num_classes` numbers for each graph or edge, as `level` (`graphs` or `edges`) says.
+
+    `inputs` has `.nodes` (N, features), dense or CSR, `.edges` (2, E), `.graph_ids` (N,) and `.num_graphs`. The other
+    options are those of `MLP`.
+    """
+
+    def __init__(
+        self,
+        *,
+        features: int,
+        num_classes: int,
+        level: str,
+        width: int = 256,
+        depth: int = 2,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        if level not in ("graphs", "edges"):
+            raise ValueError(f"level is 'graphs' or 'edges', not {level!r}")
+        self.level, self.input_dropout = level, input_dropout
+        self.hidden = hidden_layers(features, width, depth, dropout)
+        before = 2 * width if level == "edges" else width
+        half, quarter = max(before // 2, 1), max(before // 4, 1)
+        self.output = nn.Sequential(
+            nn.Linear(before, half), nn.ReLU(), nn.Linear(half, quarter), nn.ReLU(), nn.Linear(quarter, num_classes)
+        )
+
+    def forward(self, inputs: Any) -> Tensor:
+        """(B, num_classes) or (E, num_classes)"""
+        states = self.hidden(drop(inputs.nodes, self.input_dropout, self.training))  # (N, width)
+        if self.level == "edges":
+            source, target = inputs.edges
+            return self.output(torch.cat([states[source], states[target]], dim=1))
+        return self.output(mean_by_graph(states, inputs.graph_ids, inputs.num_graphs))
+
+
+def mean_by_graph(states: Tensor, graph_ids: Tensor, num_graphs: int) -> Tensor:
+    """The mean over each graph's nodes: states (N, D) -> (B, D)."""
+    sums = states.new_zeros(num_graphs, states.shape[1]).index_add(0, graph_ids, states)
+    counts = torch.bincount(graph_ids, minlength=num_graphs).clamp(min=1)
+    return sums / counts[:, None].to(sums.dtype)
