@@ -74,6 +74,7 @@ class TaskSpec:
     `recipe`: how it is trained where nobody says otherwise. `unit`: what throughput counts.
     `monitor`: the metric that picks the best state and that patience and schedules watch, on validation, where it isn't
     `metric`; one of `metrics`, as the validation loss often is.
+    `heavy`: the first load takes minutes or hours, so models aren't checked on it.
     `folds`, `flags`: may be functions of the options.
     An open family is named `tu:*`: `-t tu:PROTEINS` calls `load(data, member="PROTEINS", ...)`, and `data` likewise.
     """
@@ -97,6 +98,7 @@ class TaskSpec:
     flags: tuple[str, ...] | Callable[..., tuple[str, ...]] = ()
     preload: tuple[str, ...] = ()
     description: str = ""
+    heavy: bool = False
     member: str | None = None
 
     @property

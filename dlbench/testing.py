@@ -81,7 +81,7 @@ def check_plugin(plugin: str, *, data_root: Path | None = None) -> list[Finding]
 
 
 def check_model(spec: ModelSpec, catalog: Catalog | None = None, *, data_root: Path | None = None) -> list[Finding]:
-    """Check a model on every task that it fits and whose data is at hand."""
+    """Check a model on every task that it fits, whose data is at hand, and that isn't heavy to load."""
     catalog = catalog or discover()
     findings = [_try(spec.name, "its options can be read from the builder", lambda: option_defaults(spec.build))]
     met = 0
@@ -89,7 +89,8 @@ def check_model(spec: ModelSpec, catalog: Catalog | None = None, *, data_root: P
         if name.endswith(":*"):
             continue
         recipe = recipe_of(spec, task_spec, Block(models=(), tasks=()), {}).recipe
-        if why_skip(catalog, spec, task_spec, recipe, Runtime()) or not available(task_spec, data_root):
+        skipped = why_skip(catalog, spec, task_spec, recipe, Runtime())
+        if skipped or task_spec.heavy or not available(task_spec, data_root):
             continue
         bench = _bench(catalog, spec, task_spec, data_root)
         try:
@@ -201,7 +202,12 @@ def _model_on_task(subject: str, bench: Bench) -> Iterator[Finding]:
     yield _try(subject, "every trainable parameter gets a gradient", lambda: _check_gradients(bench))
     yield _try(subject, "its verbs return the shape of the output kind, finite", lambda: _check_verbs(bench))
     yield _try(subject, "evaluation repeats itself and survives a state_dict", lambda: _check_state(bench))
-    yield _try(subject, "it can be copied, as averaging needs", lambda: copy.deepcopy(bench.build(bench.task)[0]))
+    yield _try(subject, "it can be copied, as averaging needs", lambda: _check_copy(bench))
+
+
+def _check_copy(bench: Bench) -> None:
+    """The task, whose loss a plain module is given, isn't part of the copy."""
+    copy.deepcopy(bench.build(bench.task)[0], {id(bench.task): bench.task})
 
 
 def _check_same_build(bench: Bench) -> None:

@@ -41,7 +41,7 @@ def _graph() -> Suite:
 
 
 def _citation() -> Suite:
-    plain = ("constant", ON_NODES, "gcn", "chebnet", "graphsage", "gat", "monet", "sgc", "appnp", "gcnii")
+    plain = ("constant", ON_NODES, "gcn", "chebnet", "graphsage", "gat", "monet", "sgc", "appnp")
     return Suite(
         name="citation",
         blocks=(

@@ -69,13 +69,16 @@ class NodeProbe:
 
 def probe(vectors: Tensor, labels: Tensor, others: Tensor) -> Tensor | None:
     """The classes that a logistic regression, fitted on `vectors` (n, D) and `labels` (n,), gives to `others` (m, D):
-    (m,) int64. None where a vector isn't finite."""
+    (m,) int64. None where a vector isn't finite. All are divided by one number, so that the unit of an embedding, which
+    a penalty would feel, means nothing: the fitted ones get a mean squared length of 1."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     given, asked = (part.double().cpu().numpy() for part in (vectors, others))
     if not np.isfinite(given).all() or not np.isfinite(asked).all():
         return None
+    scale = np.sqrt((given**2).sum(axis=1).mean()) or 1.0
+    given, asked = given / scale, asked / scale
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -60,7 +60,7 @@ def sbm() -> list[TaskSpec]:
         "metric": ACCURACY,
         "metrics": (LOSS,),
     }
-    full = {**shared, "recipe": published(patience=5, batch_size=128, epochs=1000), "monitor": "loss"}
+    full = {**shared, "recipe": published(patience=5, batch_size=128, epochs=1000), "monitor": "loss", "heavy": True}
     small = {**shared, "recipe": {**SMALL_NODES, "select": "last"}}
     return [
         TaskSpec(
@@ -118,6 +118,7 @@ def tsp() -> list[TaskSpec]:
             reference=Reference(value=0.808, source=f"GatedGCN with distances, 100k parameters, 4 seeds: {PAPER}"),
             recipe=published(patience=10, batch_size=64, epochs=500),
             monitor="loss",
+            heavy=True,
             description="Which edges of the 25-nearest-neighbour graph are on the shortest round trip? 10,000 / 1,000 "
             "/ 1,000 instances of 50 to 500 points; labels by a local search (fast_tsp), equal to exact ones where "
             "that was tried; the first load solves all instances, which takes some 17 hours of one core; joining each "
@@ -152,6 +153,7 @@ def superpixels() -> list[TaskSpec]:
             reference=Reference(value=0.97340, source=f"GatedGCN, 100k parameters, 4 seeds: {PAPER}"),
             recipe=published(patience=10, batch_size=128, epochs=1000),
             monitor="loss",
+            heavy=True,
             description="Handwritten digits as graphs of at most 75 superpixels, each joined to its 8 most similar; "
             "made from MNIST as published, 55,000 / 5,000 / 10,000, validation is the start of the training set",
             **shared,
