@@ -131,7 +131,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "epochs": sum(r["epochs"] for r in results) / folds,
         "steps": sum(r["steps"] for r in results),
         "examples": sum(r["examples"] for r in results),
-        "selected_step": results[0]["selected_step"],
+        "selected_step": None if callable(combine) else results[0]["selected_step"],
         "flags": [*flags, *_at_floor(bench.task_spec, Choice.parse(job["task"]), metrics["test"][metric.name])],
         "signature": str(bench.task.signature),
     }

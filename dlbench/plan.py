@@ -149,11 +149,11 @@ def _pair(
     model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
     resolved = recipe_of(model_spec, task_spec, block, request.settings)
     reason = why_skip(catalog, model_spec, task_spec, resolved.recipe, request.runtime)
+    if reason is None and resolved.recipe.params is not None and "width" in dict(model.options):
+        reason = f"{model} has a width of its own, which budget.params would change"
     if reason is not None:
         result.skips.append(Skip(suite.name, str(model), str(task), reason))
         return
-    if resolved.recipe.params and "width" in dict(model.options):
-        raise UsageError(f"{model} has its width from budget.params: don't give it one")
     check_ingredients(catalog, resolved.recipe)
     data = _data(task_spec, task, request, result)
     head = _head(catalog, model, task, resolved.recipe, data)
@@ -199,7 +199,7 @@ def why_skip(catalog: Catalog, model: ModelSpec, task: TaskSpec, recipe: Recipe,
         return reason
     if model.why_not and (reason := model.why_not(*kinds, runtime)):
         return reason
-    if recipe.params and "width" not in option_defaults(model.build):
+    if recipe.params is not None and "width" not in option_defaults(model.build):
         return f"{model.name} has no width that budget.params could change"
     if runtime.precision == "fp16" and catalog.optimizer(recipe.optimizer.name).closure:
         return f"{recipe.optimizer.name} evaluates its loss several times a step, which fp16 scaling can't follow"

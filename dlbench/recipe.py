@@ -157,7 +157,10 @@ def _size(key: str, value: Any) -> int:
     """A count that may end in k or M."""
     text = str(value).strip()
     factor = {"k": 1_000, "K": 1_000, "M": 1_000_000}.get(text[-1:], 1)
-    return round(_positive(key, text[:-1] if factor > 1 else value) * factor)
+    size = round(_positive(key, text[:-1] if factor > 1 else value) * factor)
+    if size < 1:
+        raise UsageError(f"recipe key {key!r} needs at least 1 parameter, not {value!r}")
+    return size
 
 
 def _optional(read: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:

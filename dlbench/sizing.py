@@ -9,12 +9,13 @@ from typing import Any
 from .errors import NotApplicable
 
 WIDEST = 1 << 20
+SLACK = 0.2  # how far from the target, as a share of it
 
 
 def fit_width(build: Callable[[int], Any], target: int) -> int:
     """The width whose model, `build(width)`, comes nearest to `target` parameters; of two as near, the smaller.
 
-    Raises NotApplicable where even a width of 1 is more than twice the target, or where width changes nothing.
+    Raises NotApplicable where no width comes within a fifth of the target.
     """
 
     @cache
@@ -32,4 +33,7 @@ def fit_width(build: Callable[[int], Any], target: int) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if count(middle) < target else (low, middle)
-    return min(low, high, key=lambda width: (abs(count(width) - target), width))
+    best = min(low, high, key=lambda width: (abs(count(width) - target), width))
+    if abs(count(best) - target) > SLACK * target:
+        raise NotApplicable(f"has {count(best)} parameters at its nearest width, too far from budget.params={target}")
+    return best

@@ -52,7 +52,7 @@ class GraphSet:
         device: str = "cpu",
     ) -> None:
         counts = {"nodes": _array(node_counts), "edges": _array(edge_counts)}
-        ends, features = _array(edges).reshape(2, -1), _array(nodes)
+        ends, features = _array(edges), _array(nodes)
         edge_columns = None if edge_features is None else _array(edge_features)
         check_graphs(counts["nodes"], features, counts["edges"], ends, edge_columns)
         graph = np.repeat(np.arange(len(counts["edges"])), counts["edges"])
@@ -124,6 +124,12 @@ def single_graph(nodes: Tensor, edges: Tensor, edge_features: Tensor | None = No
 
 def check_graphs(node_counts: Any, nodes: Any, edge_counts: Any, edges: Any, edge_features: Any = None) -> None:
     """Raise BadGraph, naming the first graph at fault, unless these flat arrays are graphs to train on."""
+    if edges.ndim != 2 or len(edges) != 2 or (edges.size and edges.dtype.kind not in "iu"):
+        raise BadGraph(f"edges are whole numbers of the shape (2, E), not {edges.dtype} {edges.shape}")
+    if nodes.ndim != 2:
+        raise BadGraph(f"nodes have the shape (N, F), not {nodes.shape}")
+    if edge_features is not None and (edge_features.ndim != 2 or len(edge_features) != edges.shape[1]):
+        raise BadGraph(f"edge features have a row for each of {edges.shape[1]} edges, not {edge_features.shape}")
     if len(node_counts) != len(edge_counts):
         raise BadGraph(f"there are {len(node_counts)} node counts but {len(edge_counts)} edge counts")
     if not len(node_counts):
@@ -146,17 +152,21 @@ def check_graphs(node_counts: Any, nodes: Any, edge_counts: Any, edges: Any, edg
             raise BadGraph(f"a feature of {name} {int(np.nonzero(~np.isfinite(values))[0][0])} isn't finite")
 
 
-def check_splits(splits: Mapping[str, Any], count: int) -> None:
-    """Raise BadGraph where splits overlap or name something that doesn't exist. Two names of one and the same object
-    are an alias on purpose: the protocol has no third split."""
+def check_splits(splits: Mapping[str, Any], count: int, alias: tuple[str, ...] = ()) -> None:
+    """Raise BadGraph where splits overlap, repeat or name something that doesn't exist, or where one is missing.
+    `alias`: two splits that a protocol has the same items for, on purpose."""
     seen: dict[str, Any] = {}
-    for name, index in splits.items():
-        items = _array(index)
+    for name in ("train", "val", "test"):
+        if name not in splits:
+            raise BadGraph(f"there is no split {name}")
+        index, items = splits[name], _array(splits[name])
+        if len(np.unique(items)) < len(items):
+            raise BadGraph(f"the split {name} holds an item twice")
         if outside := [int(i) for i in items if not 0 <= i < count]:
             raise BadGraph(f"the split {name} holds {outside[0]}, but there are only 0 to {count - 1}")
         for other, known in seen.items():
             common = np.intersect1d(items, _array(known))
-            if known is not index and len(common):
+            if len(common) and {name, other} != set(alias):
                 raise BadGraph(f"{int(common[0])} is in the splits {other} and {name}")
         seen[name] = index
 

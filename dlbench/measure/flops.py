@@ -64,6 +64,7 @@ def _formulas() -> dict[Any, Callable[..., int]]:
         aten.addmm: _added_product,
         aten.addmv: _added_product,
         aten._sparse_addmm: _added_product,
+        aten.sparse_sampled_addmm: _sampled_product,
         aten._sparse_mm_reduce_impl: _product,
         aten._sparse_mm_reduce_impl_backward: _reduce_backward,
         aten.mkldnn_rnn_layer: _recurrent_layer,
@@ -86,6 +87,11 @@ def _product(a: Tensor, b: Tensor, *_: Any, **__: Any) -> int:
 
 def _added_product(_: Tensor, a: Tensor, b: Tensor, *__: Any, **___: Any) -> int:
     return _product(a, b)
+
+
+def _sampled_product(places: Tensor, a: Tensor, *_: Any, **__: Any) -> int:
+    """(M, K) by (K, N), at the places alone."""
+    return 2 * places._nnz() * a.shape[1]
 
 
 def _reduce_backward(a: Tensor, gradient: Tensor, *rest: Any, **_: Any) -> int:

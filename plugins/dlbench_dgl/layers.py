@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from dlbench_gnn.norm import RowNorm
 from dlbench_gnn.structure import Structure
 
 from .compat import load_dgl
@@ -57,10 +58,17 @@ class SAGELayer(nn.Module):
     that only the node's own side is computed."""
 
     def __init__(
-        self, before: int, after: int, last: bool = False, *, aggregator: str = "mean", normalize: bool = False
+        self,
+        before: int,
+        after: int,
+        last: bool = False,
+        *,
+        aggregator: str = "mean",
+        normalize: bool = False,
+        activated: bool = False,
     ) -> None:
         super().__init__()
-        self.out_features, self.aggregator = after, aggregator
+        self.out_features, self.aggregator, self.activated = after, aggregator, activated
         self.sparse = aggregator == "mean" and before > after
         self.narrow = nn.Linear(before, after) if aggregator == "lstm" and before > after else None
         units = after if self.narrow is not None else before
@@ -68,8 +76,10 @@ class SAGELayer(nn.Module):
         self.conv = dgl.nn.SAGEConv(units, after, name, norm=partial(F.normalize, dim=1) if normalize else None)
 
     def forward(self, x: Tensor, structure: Structure) -> Tensor:
-        if self.narrow is not None:
-            x = self.narrow(x)
+        y = self._rows(x if self.narrow is None else self.narrow(x), structure)
+        return y.relu() if self.activated else y
+
+    def _rows(self, x: Tensor, structure: Structure) -> Tensor:
         if not structure.edges.shape[1]:
             y = self.conv.fc_self(x)
             return y if self.conv.norm is None else self.conv.norm(y)
@@ -114,7 +124,7 @@ class GINLayer(nn.Module):
         super().__init__()
         self.out_features = after
         hidden = before if last else after
-        layers = nn.Sequential(nn.Linear(before, hidden), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, after))
+        layers = nn.Sequential(nn.Linear(before, hidden), RowNorm(hidden), nn.ReLU(), nn.Linear(hidden, after))
         self.conv = dgl.nn.GINConv(layers, "sum", learn_eps=True)
 
     def forward(self, x: Tensor, structure: Structure) -> Tensor:

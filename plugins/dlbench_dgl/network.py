@@ -53,7 +53,9 @@ def _chebnet(layer: Any) -> nn.Module:
 
 def _graphsage(layer: Any) -> nn.Module:
     before = layer.conv.in_channels if layer.narrow is None else layer.narrow.in_features
-    return layers.SAGELayer(before, layer.out_features, aggregator=layer.aggregator, normalize=layer.normalize)
+    return layers.SAGELayer(
+        before, layer.out_features, aggregator=layer.aggregator, normalize=layer.normalize, activated=layer.activated
+    )
 
 
 def _gat(layer: Any) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import nn
 
-from dlbench import EdgeClasses, NodeClasses, Signature, Value
+from dlbench import EdgeClasses, NodeClasses, NotApplicable, Signature, Value
 
 from .deep import DeepNetwork, OneNumber
 from .plain import Activation, PlainNetwork
@@ -29,10 +29,14 @@ def assemble(
     """The plain form for one graph, the deep form for many; `plain` and `deep` are the family's own defaults."""
     features, output = signature.input.node_features, signature.output
     if isinstance(output, NodeClasses) and signature.input.single:
+        if shared.readout is not None:
+            raise NotApplicable("has nothing to read out on one graph: readout is for many")
         options = {**plain, **shared.given(*COMMON)}
         return PlainNetwork(
             layer=layer, features=features, num_classes=output.num_classes, activation=activation, **options
         )
+    if shared.jump not in (None, "last", "sum"):
+        raise NotApplicable(f"has jump=last and jump=sum on many graphs, not {shared.jump}")
     network = DeepNetwork(
         layer=layer, features=features, num_outputs=outputs_of(signature), level=level_of(signature),
         activation=activation, **{**deep, **shared.given(*COMMON, "readout")},

@@ -22,7 +22,9 @@ LEVELS = ("nodes", "edges", "graphs")
 class DeepNetwork(nn.Module):
     """Graph -> a row for each node, edge or graph, as `level` says: (rows, num_outputs).
 
-    `layer(before, after, last)` makes a layer, called as `layer(x, structure)`, with `out_features` columns.
+    `layer(before, after, last)` makes a layer, called as `layer(x, structure)`, with `out_features` columns; one that
+    is `activated` has had its nonlinearity. The last layer is asked for all columns at once: of several heads it has
+    one.
     `jump` `last` reads out the last layer's states; `sum` gives every layer's states (the embedding's too) a linear
     head of their own and adds up the results (Xu et al. 2019, "How Powerful are Graph Neural Networks?"). `readout`
     over a graph's nodes: `mean`, `sum` or `max`. An edge's state is that of its source beside that of its target.
@@ -55,7 +57,8 @@ class DeepNetwork(nn.Module):
         units = layers[0].out_features  # several heads side by side have more columns than `width`
         if units != width:
             layers = [layer(units, width, False)]
-        layers += [layer(units, width, False) for _ in range(depth - 1)]
+        layers += [layer(units, width, False) for _ in range(depth - 2)]
+        layers = [*layers, layer(units, units, True)] if depth > 1 else [layer(units, units, True)]
         self.embed = nn.Linear(features, units)
         self.layers = nn.ModuleList(layers)
         self.norms = nn.ModuleList(RowNorm(units) for _ in range(depth)) if batch_norm else None
@@ -83,7 +86,8 @@ class DeepNetwork(nn.Module):
 
     def update(self, index: int, y: Tensor, x: Tensor) -> Tensor:
         """What becomes of a layer's answer y to its input x, both (N, D)."""
-        y = self.activation(y if self.norms is None else self.norms[index](y))
+        y = y if self.norms is None else self.norms[index](y)
+        y = y if getattr(self.layers[index], "activated", False) else self.activation(y)
         return F.dropout(x + y if self.residual else y, self.dropout, self.training)
 
     def read(self, x: Tensor, structure: Structure) -> Tensor:

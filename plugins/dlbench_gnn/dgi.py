@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from dlbench import Batch, Learner
 
+from .plain import multipliable
 from .structure import Latest, Structure
 
 
@@ -72,7 +73,7 @@ class Convolution(nn.Module):
 
     def map(self, x: Tensor) -> Tensor:
         """(N, before), dense or CSR -> (N, after)"""
-        return x @ self.weight
+        return multipliable(x) @ self.weight
 
     def spread(self, mapped: Tensor, structure: Structure) -> Tensor:
         """(N, after) -> (N, after)"""

@@ -25,15 +25,24 @@ class SAGELayer(nn.Module):
     `aggregator`: `mean`; `max`, after a linear layer with ReLU; `lstm`, over the neighbours in a random order in
     training and in the edges' order in evaluation, where the result so depends on how nodes are numbered. It takes
     `after` columns: of wider input, what a linear layer makes of it. `normalize`: rows of length 1, as published.
+    `activated`: then a rectifier, before what follows the layer, as in Dwivedi et al. 2023.
     """
 
     def __init__(
-        self, before: int, after: int, last: bool = False, *, aggregator: str = "mean", normalize: bool = False
+        self,
+        before: int,
+        after: int,
+        last: bool = False,
+        *,
+        aggregator: str = "mean",
+        normalize: bool = False,
+        activated: bool = False,
     ) -> None:
         super().__init__()
         if aggregator not in AGGREGATORS:
             raise ValueError(f"aggregator is one of {', '.join(AGGREGATORS)}, not {aggregator!r}")
         self.out_features, self.aggregator, self.normalize = after, aggregator, normalize
+        self.activated = activated
         self.narrow = nn.Linear(before, after) if aggregator == "lstm" and before > after else None
         self.sparse = aggregator == "mean" or self.narrow is not None
         units = after if self.narrow is not None else before
@@ -41,6 +50,10 @@ class SAGELayer(nn.Module):
         self.conv = SAGEConv(units, after, aggr=own, project=aggregator == "max", normalize=normalize)
 
     def forward(self, x: Tensor, structure: Structure) -> Tensor:
+        y = self._rows(x, structure)
+        return y.relu() if self.activated else y
+
+    def _rows(self, x: Tensor, structure: Structure) -> Tensor:
         if self.aggregator == "mean":
             return self._mean(x, structure)
         if self.narrow is not None:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .kept import Kept
+from .plain import multipliable
 
 AT_ONCE = 2**22  # numbers of each side that the search for pairs holds at a time
 TIED = 1e-4  # squared distances that differ by less than this share count as equal: rounding must not choose
@@ -51,7 +52,7 @@ class HyperGCN(nn.Module):
         self.kept, self.kept_fast = Kept(), Kept()
 
     def forward(self, inputs: Any) -> Tensor:
-        x = inputs.nodes
+        x = multipliable(inputs.nodes)
         hyperedges = self.kept(lambda: Hyperedges(inputs.members, x.shape[0], inputs.num_hyperedges), inputs.members)
         edges, first = self.fixed_edges(inputs, hyperedges) if self.fast else None, None
         for index, layer in enumerate(self.layers):

@@ -17,6 +17,7 @@ from torch_geometric.nn import GINConv
 
 from dlbench import Batch, Learner
 
+from .norm import RowNorm
 from .structure import Latest, Structure
 
 
@@ -31,7 +32,7 @@ class InfoGraph(Learner):
             raise ValueError(f"depth must be at least 1, not {depth}")
         sizes = [features] + [width] * (depth - 1)
         self.layers = nn.ModuleList(GINConv(perceptron(size, width), train_eps=False) for size in sizes)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in sizes)
+        self.norms = nn.ModuleList(RowNorm(width) for _ in sizes)
         self.of_nodes, self.of_graphs = Projection(width * depth), Projection(width * depth)
         self.structure_of = Latest()
 
@@ -51,7 +52,7 @@ class InfoGraph(Learner):
         """The states of all layers side by side, (N, width * depth)."""
         x, found = inputs.nodes, []
         for layer, norm in zip(self.layers, self.norms, strict=True):
-            x = norm(F.relu(layer(x, *structure.operator("sum")[:1])))
+            x = norm(F.relu(layer(x, structure.edges)))
             found.append(x)
         return torch.cat(found, dim=1)
 

@@ -1,6 +1,7 @@
 """Mixture model network: Monti et al. 2017, "Geometric Deep Learning on Graphs and Manifolds Using Mixture Model CNNs".
 
-The layer is PyTorch Geometric's, without a weight for the node itself. Pseudo-coordinates of an edge are 1 / root of
+The parameters are PyTorch Geometric's, without a weight for the node itself; the sum over neighbours, which gives the
+same as PyG's, makes no row for each edge. Pseudo-coordinates of an edge are 1 / root of
 (degree + 1) of its two ends. `project` sends them through a linear layer with tanh, as Dwivedi et al. 2023,
 "Benchmarking Graph Neural Networks". The Gaussians start with means near 0 and deviations of 1, as there, where PyG's
 start at random: with a deviation near 0 one would reach no edge at all.
@@ -8,9 +9,11 @@ start at random: with a deviation near 0 one would reach no edge at all.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GMMConv
 
+from .mixing import mixing_of
 from .structure import Structure
 
 
@@ -34,7 +37,9 @@ class MoNetLayer(nn.Module):
         project: bool = False,
     ) -> None:
         super().__init__()
-        self.out_features, self.loops = after, loops
+        if aggregation not in ("mean", "sum"):
+            raise ValueError(f"aggregation is 'mean' or 'sum', not {aggregation!r}")
+        self.out_features, self.loops, self.aggregation = after, loops, aggregation
         self.project = nn.Sequential(nn.Linear(2, 2), nn.Tanh()) if project else None
         self.conv = GMMConv(before, after, dim=2, kernel_size=kernels, aggr=aggregation)
         self.conv.root, self.conv.root_weight = None, False  # PyG 2.8.1 raises where this is asked of the constructor
@@ -42,7 +47,13 @@ class MoNetLayer(nn.Module):
         nn.init.ones_(self.conv.sigma)
 
     def forward(self, x: Tensor, structure: Structure) -> Tensor:
-        places = structure.coordinates(self.loops)  # (E, 2)
+        places, conv = structure.coordinates(self.loops), self.conv  # (E, 2)
         if self.project is not None:
             places = self.project(places)
-        return self.conv(x, structure.looped_edges() if self.loops else structure.edges, places)
+        distances = (places[:, None] - conv.mu).square() / (1e-15 + conv.sigma.square())  # (E, kernels, 2)
+        columns = structure.linear(x, conv.g.T).view(-1, conv.kernel_size, self.out_features)
+        mixing = mixing_of(structure, conv.kernel_size, loops=self.loops, apart=False)
+        y = mixing(columns, torch.exp(-0.5 * distances.sum(dim=2)))
+        if self.aggregation == "mean":
+            y = y / mixing.sizes.clamp(min=1)[:, None]
+        return y + conv.bias

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .kept import Kept
 from .sparse import Transposed, multiply
 
 NORMS = ("sum", "mean", "symmetric")
@@ -47,13 +48,6 @@ class Structure:
     def adjacency(self, norm: str, loops: bool = False) -> Tensor:
         """The weighted edges as a CSR matrix (N, N), a row per target."""
         return self._once(("csr", norm, loops), lambda: self._csr(*self.weighted_edges(norm, loops)))
-
-    def operator(self, norm: str, loops: bool = False) -> tuple[Tensor, ...]:
-        """What a PyG layer without normalisation of its own takes after x: a CSR matrix, which is faster, or edges and
-        weights where precision is lowered, as torch has no sparse product there."""
-        if torch.is_autocast_enabled(self.edges.device.type):
-            return self.weighted_edges(norm, loops)
-        return (self.adjacency(norm, loops),)
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, F), dense or CSR, times weight (D, F) -> (N, D). For the gradient CSR features are transposed once for
@@ -165,26 +159,11 @@ class Latest:
     """The structure of the last batch, kept for as long as batches have the same edges: a full graph's is made once."""
 
     def __init__(self) -> None:
-        self._seen: tuple[Any, ...] = ()
-        self._structure: Structure | None = None
+        self._kept = Kept()
 
     def __call__(self, inputs: Any) -> Structure:
-        edges = inputs.edges
-        now = (edges, inputs.edge_features, inputs.graph_ids, inputs.nodes.shape[0], edges._version)
-        known = len(self._seen) == len(now) and all(map(_same, self._seen, now))
-        if self._structure is None or not known:
-            self._seen, self._structure = now, Structure(inputs)
-        return self._structure
-
-    def __deepcopy__(self, memo: Any) -> Latest:
-        return Latest()
-
-    def __reduce__(self) -> Any:
-        return Latest, ()
-
-
-def _same(a: Any, b: Any) -> bool:
-    return a is b or (isinstance(a, int) and a == b)
+        tensors = (inputs.edges, inputs.graph_ids, *(() if inputs.edge_features is None else (inputs.edge_features,)))
+        return self._kept(lambda: Structure(inputs), *tensors)
 
 
 def _elsewhere(a: Tensor, b: Tensor) -> bool:

@@ -53,7 +53,10 @@ def hidden_layers(features: int, width: int, depth: int, dropout: float) -> nn.S
 
 
 def drop(inputs: Tensor, dropout: float, training: bool) -> Tensor:
-    """Dropout on dense or CSR inputs. Of the latter it drops stored values: zeros stay zeros either way."""
+    """Dropout on dense or CSR inputs. Of the latter it drops stored values: zeros stay zeros either way. Where
+    precision is lowered they become dense, as torch multiplies no CSR matrix there."""
+    if inputs.layout == torch.sparse_csr and torch.is_autocast_enabled(inputs.device.type):
+        inputs = inputs.to_dense()
     if not training or not dropout:
         return inputs
     if inputs.layout != torch.sparse_csr:

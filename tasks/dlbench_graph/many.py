@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from dlbench import Batch, GraphBatch, Signature
 from dlbench.data.batches import GatheredBatches
-from dlbench.data.graphs import GraphSet, check_splits
+from dlbench.data.graphs import BadGraph, GraphSet, check_splits
 
 Level = Literal["graph", "node", "edge"]
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -41,13 +41,18 @@ class ManyGraphs:
     loss_of: Loss
     folds: Sequence[Mapping[str, Tensor]] = ()
 
+    alias: ClassVar[tuple[str, ...]] = ()
+
     def __post_init__(self) -> None:
         for splits in self.folds or [self.splits]:
-            check_splits(splits, len(self.graphs))
+            check_splits(splits, len(self.graphs), self.alias)
+        rows = {"graph": len(self.graphs), "node": len(self.graphs.nodes), "edge": self.graphs.edges.shape[1]}
+        if len(self.targets) != rows[self.level]:
+            raise BadGraph(f"there are {len(self.targets)} targets for {rows[self.level]} {self.level}s")
 
     def fold(self, index: int) -> ManyGraphs:
         """The task on the splits of one fold."""
-        return ManyGraphs(**{**vars(self), "splits": self.folds[index], "folds": ()})
+        return type(self)(**{**vars(self), "splits": self.folds[index], "folds": ()})
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> GatheredBatches:
         """`batch_size` counts graphs."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from dlbench import Batch, Graph, GraphBatch, NodeClasses, Signature
 from dlbench.data.batches import GatheredBatches
-from dlbench.data.graphs import check_splits
+from dlbench.data.graphs import BadGraph, check_splits
 from dlbench.errors import UsageError
 
 from .neighbours import neighbourhood, select_rows, thin
@@ -44,6 +44,8 @@ class SingleGraph:
             raise UsageError(f"option 'sampler' is 'full' or 'neighbour', not {self.sampler!r}")
         if self.hops < 1 or (self.fanout is not None and self.fanout < 1):
             raise UsageError("options 'hops' and 'fanout' need a number of at least 1")
+        if len(self.labels) != self.graph.nodes.shape[0]:
+            raise BadGraph(f"there are {len(self.labels)} labels for {self.graph.nodes.shape[0]} nodes")
         for splits in self.folds or [self.splits]:
             check_splits(splits, len(self.labels))
         self.signature = Signature(

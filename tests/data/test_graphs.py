@@ -76,6 +76,10 @@ def test_conversion_shares_memory() -> None:
     [
         ({"edges": np.array([[0, 1, 2, 1, 3, 0], [1, 0, 1, 2, 0, 4]])}, r"graph 2 has an edge to node 4, .* 0 to 3"),
         ({"edges": np.array([[0, -1, 2, 1, 3, 0], [1, 0, 1, 2, 0, 3]])}, r"graph 0 has an edge to node -1"),
+        ({"edges": np.zeros((6, 2), int)}, r"edges are whole numbers of the shape \(2, E\), not int64 \(6, 2\)"),
+        ({"edges": np.zeros((2, 6))}, r"edges are whole numbers"),
+        ({"nodes": np.zeros(8)}, r"nodes have the shape \(N, F\)"),
+        ({"edge_features": np.zeros((9, 1))}, r"a row for each of 6 edges"),
         ({"nodes": np.full((8, 2), np.nan)}, r"a feature of node 0 isn't finite"),
         ({"edge_features": np.array([[0], [0], [np.inf], [0], [0], [0]])}, r"a feature of edge 2 isn't finite"),
         ({"node_counts": np.array([4, 0, 4])}, r"graph 1 has no nodes"),
@@ -108,6 +112,14 @@ def test_splits_may_neither_overlap_nor_leave_the_set() -> None:
     one, two = torch.tensor([0, 1, 2]), torch.tensor([2, 3])
     with pytest.raises(BadGraph, match=r"2 is in the splits train and val"):
         check_splits({"train": one, "val": two, "test": torch.tensor([4])}, 5)
+    with pytest.raises(BadGraph, match=r"2 is in the splits train and test"):
+        check_splits({"train": one, "val": torch.tensor([4]), "test": one[2:]}, 5, alias=("val", "test"))
+    with pytest.raises(BadGraph, match=r"3 is in the splits val and test"):
+        check_splits({"train": torch.tensor([0]), "val": two[1:], "test": two[1:]}, 5)
+    with pytest.raises(BadGraph, match=r"the split train holds an item twice"):
+        check_splits({"train": torch.tensor([0, 0]), "val": two, "test": one[:0]}, 5)
+    with pytest.raises(BadGraph, match=r"there is no split test"):
+        check_splits({"train": torch.tensor([0]), "val": two}, 5)
     with pytest.raises(BadGraph, match=r"the split val holds 3, but there are only 0 to 2"):
-        check_splits({"train": torch.tensor([0]), "val": two}, 3)
-    check_splits({"train": torch.tensor([0, 1]), "val": two, "test": two}, 4)  # an alias on purpose
+        check_splits({"train": torch.tensor([0]), "val": two, "test": one[:0]}, 3)
+    check_splits({"train": torch.tensor([0, 1]), "val": two, "test": two}, 4, alias=("val", "test"))

@@ -57,6 +57,13 @@ def test_sparse_products_count_non_zeros_only(layout: torch.layout, product: obj
     assert count_flops(lambda: product(sparse, weight).sum().backward()) == 2 * 2 * non_zeros * 5
 
 
+def test_a_product_at_chosen_places_counts_those_only() -> None:
+    places = torch.randn(20, 30).relu().to_sparse_csr()
+    a, b = torch.randn(20, 7), torch.randn(7, 30)
+    flops = count_flops(lambda: torch.sparse.sampled_addmm(places, a, b, beta=0.0))
+    assert flops == 2 * 7 * places.values().numel()
+
+
 def test_vectors_count_too() -> None:
     matrix, vector = torch.randn(6, 9), torch.randn(9)
     assert count_flops(lambda: matrix @ vector) == 2 * 6 * 9

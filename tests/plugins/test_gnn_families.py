@@ -140,6 +140,29 @@ def test_gcn_with_the_benchmarks_norm_is_a_mean_without_the_node() -> None:
 
 
 @pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("loops", [False, True])
+def test_gat_equals_pyg_forward_and_backward(last: bool, loops: bool) -> None:
+    inputs = batch(undirected(), torch.rand(NODES, 6))
+    layer, structure = with_bias(GATLayer(6, 4, last, heads=3, output_heads=2, loops=loops)), Structure(inputs)
+    edges = structure.looped_edges() if loops else inputs.edges
+    agree(layer, lambda x: layer(x, structure), lambda x: layer.conv(x, edges), inputs.nodes)
+
+
+@pytest.mark.parametrize("loops", [False, True])
+@pytest.mark.parametrize("aggregation", ["sum", "mean"])
+def test_monet_equals_pyg_forward_and_backward(aggregation: str, loops: bool) -> None:
+    inputs = batch(undirected(), torch.rand(NODES, 6))
+    layer, structure = with_bias(MoNetLayer(6, 4, aggregation=aggregation, loops=loops)), Structure(inputs)
+    edges = structure.looped_edges() if loops else inputs.edges
+    agree(
+        layer,
+        lambda x: layer(x, structure),
+        lambda x: layer.conv(x, edges, structure.coordinates(loops)),
+        inputs.nodes,
+    )
+
+
+@pytest.mark.parametrize("last", [False, True])
 def test_gat_adds_the_self_loops_that_pyg_adds(last: bool) -> None:
     linked = undirected()
     linked[2, 2] = True  # one that was there
@@ -306,11 +329,11 @@ def test_sums_tell_a_doubled_multiset_from_its_half(name: str, options: dict[str
     pairs = [torch.rand(2, 3) for _ in range(12)]
     examples = [(star([a, b]), 0) for a, b in pairs] + [(star([a, a, b, b]), 1) for a, b in pairs]
     kind = Signature(input=Graph(node_features=3), output=NodeClasses(num_classes=2))
-    model = SPECS[name].build(kind, depth=1, width=16, batch_norm=False, residual=False, jump="last", **options)
+    model = SPECS[name].build(kind, depth=1, width=48, batch_norm=False, residual=False, jump="last", **options)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
     inputs, hubs = together([graph for graph, _ in examples])
     targets = torch.tensor([target for _, target in examples])
-    for _ in range(60):
+    for _ in range(200):
         optimizer.zero_grad()
         F.cross_entropy(model(inputs)[hubs], targets).backward()
         optimizer.step()

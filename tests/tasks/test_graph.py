@@ -19,9 +19,9 @@ from dlbench.learner import Supervised
 from dlbench_graph.generated.communities import COMMUNITIES, P_INTER, P_INTRA
 from dlbench_graph.neighbours import neighbourhood, thin
 
-SPEC = next(iter(dlbench_graph.dlbench_tasks()))
+SPEC = next(spec for spec in dlbench_graph.dlbench_tasks() if spec.name == "sbm_small")
 DATA = Data(root=Path("no-data"), cache=Path("no-cache"))
-GCN = next(iter(dlbench_gnn.dlbench_models()))
+GCN = next(spec for spec in dlbench_gnn.dlbench_models() if spec.name == "gcn")
 
 
 @pytest.fixture(autouse=True)

@@ -38,14 +38,17 @@ def build_chebnet(signature: Signature, shared: Shared, *, hops: int = 3) -> Any
 
 @shares
 def build_graphsage(
-    signature: Signature, shared: Shared, *, aggregator: str | None = None, normalize: bool = False
+    signature: Signature, shared: Shared, *, aggregator: str | None = None, normalize: bool | None = None
 ) -> Any:
-    """`aggregator`: `mean`, `max` or `lstm`; None: mean on one graph, max on many. `normalize`: rows of length 1."""
+    """`aggregator`: `mean`, `max` or `lstm`. `normalize`: rows of length 1. None: mean and no on one graph, max and yes
+    on many, where a rectifier follows before the batch norm, as in the benchmark's code."""
     from ..assemble import assemble
     from ..graphsage import SAGELayer
 
-    aggregator = aggregator or ("mean" if signature.input.single else "max")
-    layer = partial(SAGELayer, aggregator=aggregator, normalize=normalize)
+    single = signature.input.single
+    aggregator = aggregator or ("mean" if single else "max")
+    normalize = not single if normalize is None else normalize
+    layer = partial(SAGELayer, aggregator=aggregator, normalize=normalize, activated=not single)
     return assemble(signature, layer, shared, plain={"width": 64}, deep={"width": 90})
 
 

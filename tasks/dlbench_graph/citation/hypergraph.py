@@ -53,7 +53,7 @@ class SingleHypergraph:
 
     def __post_init__(self) -> None:
         for splits in self.folds or [self.splits]:
-            check_splits(splits, len(self.labels))
+            check_splits({"val": splits["train"], **splits}, len(self.labels), alias=("train", "val"))
         self.signature = Signature(
             input=Hypergraph(node_features=self.graph.nodes.shape[1]),
             output=NodeClasses(num_classes=self.num_classes),

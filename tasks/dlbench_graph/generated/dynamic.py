@@ -37,6 +37,8 @@ class DynamicGraphSet:
         device: str = "cpu",
     ) -> None:
         times = np.asarray(times)
+        if len(times) != np.asarray(edges).shape[1]:
+            raise BadGraph(f"there are {len(times)} times for {np.asarray(edges).shape[1]} edges")
         if len(times) and (times.min() < 0 or times.max() >= num_steps):
             at = int(np.nonzero((times < 0) | (times >= num_steps))[0][0])
             raise BadGraph(f"edge {at} is there at step {times[at]}, but the steps are 0 to {num_steps - 1}")

@@ -62,7 +62,10 @@ def make_task(data: Data, *, train: int, val: int, test: int) -> ManyGraphs:
 
 def load_part(data: Data, name: str, size: int) -> Arrays:
     """The graphs of the first `size` images of a part, from the cache where they were made before."""
-    key = {"part": name, "size": size, "seed": SEED, "files": digest(MNIST, data.root, data.cache), "version": VERSION}
+    key = {
+        "part": name, "size": size, "seed": SEED, "files": digest(MNIST, data.root, data.cache), "version": VERSION,
+        "scikit-image": superpixels.release(),
+    }  # fmt: skip
     return kept(data.cache, "mnist_superpixels", key, lambda: convert(data, name, size))
 
 

@@ -36,6 +36,14 @@ def slic() -> Any:
     return slic
 
 
+def release() -> str:
+    """scikit-image's version, on which superpixels depend; raises NoData where the package is missing."""
+    from importlib.metadata import version
+
+    slic()
+    return version("scikit-image")
+
+
 def superpixels(image: NDArray[np.uint8], segment: Any) -> NDArray[np.int64]:
     """The number of the superpixel at each pixel (28, 28), from 0; at most 75 of them. `segment` is `slic()`."""
     from skimage.util import regular_grid

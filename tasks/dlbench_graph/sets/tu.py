@@ -37,6 +37,8 @@ Splits = Mapping[str, torch.Tensor]
 class PublishedFolds(ManyGraphs):
     """Folds whose validation graphs are also the test graphs."""
 
+    alias = ("val", "test")
+
     def combine(self, folds: Sequence[Mapping[str, Any]]) -> list[dict[str, dict[str, float]]]:
         """Each fold's metrics, as val and as test, at the point where the mean accuracy of all folds is best, the first
         of several. A fold that ended early stays at its last point."""
