@@ -30,13 +30,18 @@ if TYPE_CHECKING:
     from .kinds import Image as Image
     from .kinds import InputKind as InputKind
     from .kinds import Kind as Kind
+    from .kinds import MaskedTokens as MaskedTokens
     from .kinds import NextToken as NextToken
     from .kinds import NodeClasses as NodeClasses
     from .kinds import OutputKind as OutputKind
     from .kinds import Sample as Sample
+    from .kinds import Series as Series
+    from .kinds import SeriesBatch as SeriesBatch
     from .kinds import Signature as Signature
     from .kinds import TokenBatch as TokenBatch
     from .kinds import Tokens as Tokens
+    from .kinds import TokenSequence as TokenSequence
+    from .kinds import TokenTags as TokenTags
     from .kinds import Value as Value
     from .kinds import Vector as Vector
     from .learner import Batch as Batch
@@ -60,9 +65,10 @@ _HOMES = {
     "errors": ("NoData", "NotApplicable"),
     "hookspecs": ("hookimpl",),
     "kinds": (
-        "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Graph", "Hypergraph",
-        "DynamicGraph", "Classes", "NextToken", "NodeClasses", "EdgeClasses", "GraphClasses", "GraphValue", "Value",
-        "Embedding", "Sample", "TokenBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
+        "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
+        "Hypergraph", "DynamicGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags", "TokenSequence",
+        "NodeClasses", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample", "TokenBatch",
+        "SeriesBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
     ),
     "learner": ("Batch", "Learner", "Regularizer"),
     "schedule": ("Progress", "Stop"),

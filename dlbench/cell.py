@@ -19,7 +19,7 @@ from .catalog import Catalog, Source, load_sources
 from .choice import Choice
 from .data import Data
 from .execution import Execution
-from .judging import judge
+from .judging import judge, samples
 from .learner import Learner, Regularizer, Supervised, Task
 from .optimizers import Optimizers
 from .recipe import Recipe, resolve
@@ -125,6 +125,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "metrics": metrics,
         "fold_metrics": fold_metrics if folds > 1 else [],
         "curves": [r["curve"] for r in results],
+        **({"samples": results[0]["samples"]} if results[0]["samples"] else {}),
         "phases": phases,
         "params": results[0]["params"],
         **({"width": bench.model_options["width"]} if bench.recipe.params else {}),
@@ -160,9 +161,10 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     outcome = trainer.fit()
     judging = time.perf_counter()
     metrics = {split: judge(trainer.judged, task, split, bench.execution) for split in ("val", "test")}
+    texts = samples(trainer.judged, task, bench.execution) if fold == 0 else []
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {
-        "metrics": metrics, "curve": outcome.curve, "phases": {"setup_s": setup, **outcome.phases},
+        "metrics": metrics, "samples": texts, "curve": outcome.curve, "phases": {"setup_s": setup, **outcome.phases},
         "params": sum(p.numel() for p in learner.parameters()), "epochs": outcome.epochs, "steps": outcome.steps,
         "examples": outcome.examples, "selected_step": outcome.selected_step,
     }  # fmt: skip

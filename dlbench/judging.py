@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .decoding import generate
 from .errors import Diverged
 from .execution import Execution
 from .kinds import Signature
@@ -44,6 +47,15 @@ class Evaluator:
             raise WrongShape(f"embed returned {got}, but {self._signature.output} needs ({rows}, D) for this batch")
         return vectors
 
+    def generate(
+        self, batch: Batch, *, beam: int = 1, length_penalty: float = 1.0, max_length: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What the model writes for each input of a batch: ids (B, L) and lengths (B,); see `dlbench.decoding`."""
+        self._allow("generate")
+        options = {"beam": beam, "length_penalty": length_penalty, "max_length": max_length}
+        with self._execution.autocast():
+            return generate(self._learner, batch.inputs, self._signature.output, **options)  # type: ignore[arg-type]
+
     def sample(self, count: int, generator: torch.Generator) -> Any:
         """`count` new examples, in float32."""
         with self._execution.autocast():
@@ -70,10 +82,13 @@ class Evaluator:
         if got != expected:
             raise WrongShape(f"predict returned {got}, but {self._signature.output} needs {expected} for this batch")
 
-    def _verb(self, name: str) -> Any:
+    def _allow(self, name: str) -> None:
         if name not in self._signature.output.verbs:
             verbs = ", ".join(self._signature.output.verbs)
             raise AttributeError(f"a task on {self._signature.output} may call {verbs}, not {name}")
+
+    def _verb(self, name: str) -> Any:
+        self._allow(name)
         verb = getattr(self._learner, name, None)
         if not callable(verb):
             raise TypeError(f"the model has no {name}(), which {self._signature.output} asks for")
@@ -82,17 +97,32 @@ class Evaluator:
 
 def judge(learner: Learner, task: Task, split: str, execution: Execution) -> dict[str, float]:
     """A task's metrics of a learner over a split, in evaluation mode; raises Diverged where one isn't finite."""
-    was_training = learner.training
-    learner.eval()
-    try:
-        with torch.no_grad():
-            metrics = task.judge(Evaluator(learner, task.signature, execution), split)
-    finally:
-        learner.train(was_training)
+    with _evaluation(learner):
+        metrics = task.judge(Evaluator(learner, task.signature, execution), split)
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise Diverged(f"{name} on {split} is {value}")
     return {name: float(value) for name, value in metrics.items()}
+
+
+def samples(learner: Learner, task: Task, execution: Execution) -> list[str]:
+    """The texts that a task wants its record to keep; most want none."""
+    take = getattr(task, "samples", None)
+    if not callable(take):
+        return []
+    with _evaluation(learner):
+        return [str(text) for text in take(Evaluator(learner, task.signature, execution))]
+
+
+@contextmanager
+def _evaluation(learner: Learner) -> Iterator[None]:
+    was_training = learner.training
+    learner.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        learner.train(was_training)
 
 
 def _as_float32(tensor: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class Kind:
 
     def __str__(self) -> str:
         sizes = [getattr(self, f.name) for f in fields(self)]  # type: ignore[arg-type]
-        shown = ",".join(str(size) for size in sizes if size is not None)
+        shown = ",".join(str(size) for size in sizes if size is not None and size is not False)
         return f"{self.label()}[{shown}]" if shown else self.label()
 
 
@@ -61,14 +61,35 @@ class Signature:
 
 
 class TokenBatch(NamedTuple):
-    """`ids` (B, T) int64; `lengths` (B,) int64, or None where every sequence fills all T places."""
+    """`ids` (B, T) int64; `lengths` (B,) int64 of at least 1, or None where every sequence fills all T places. What
+    stands in places beyond a length is padding: any id, and no answer may depend on it.
+
+    `characters` (B, T, W) int64: each token's spelling, filled up with 0; None where the kind has no characters.
+    `previous` (B, U) int64: where a `TokenSequence` is asked for, what a decoder has written before each of its U
+    places: the start token, then the targets but the last. None elsewhere, and while a decoder writes by itself.
+    """
 
     ids: Tensor
     lengths: Tensor | None = None
+    characters: Tensor | None = None
+    previous: Tensor | None = None
 
     @property
     def batch_size(self) -> int:
         return self.ids.shape[0]
+
+
+class SeriesBatch(NamedTuple):
+    """`values` (B, T, F) float; `lengths` (B,) int64 of at least 1, or None where every series fills all T steps.
+    Steps beyond a length hold zeros. `previous`: as in `TokenBatch`."""
+
+    values: Tensor
+    lengths: Tensor | None = None
+    previous: Tensor | None = None
+
+    @property
+    def batch_size(self) -> int:
+        return self.values.shape[0]
 
 
 class GraphBatch(NamedTuple):
@@ -146,9 +167,25 @@ class Vector(InputKind):
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens(InputKind):
-    """Runtime value: a `TokenBatch`. `length` is the longest sequence, None where there is no limit."""
+    """Runtime value: a `TokenBatch`. `length` is the longest sequence, None where there is no limit; `characters` the
+    number of different characters, the padding's 0 included, where tokens come with their spelling, else 0."""
 
     vocab: int
+    length: int | None = None
+    characters: int = 0
+
+    def __str__(self) -> str:
+        sizes = [str(self.vocab), *([] if self.length is None else [str(self.length)])]
+        spelling = [f"characters={self.characters}"] if self.characters else []
+        return f"{self.label()}[{','.join(sizes + spelling)}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series(InputKind):
+    """Steps of several numbers each: sound, sensors, the rows of an image. Runtime value: a `SeriesBatch` with
+    `features` columns, normalised by the task. `length` is the longest series, None where there is no limit."""
+
+    features: int
     length: int | None = None
 
 
@@ -199,12 +236,63 @@ class Classes(OutputKind):
 
 @dataclass(frozen=True, kw_only=True)
 class NextToken(OutputKind):
-    """`predict(inputs)` returns logits (B, T, vocab), causal: place t sees ids up to t; targets int64 (B, T)."""
+    """`predict(inputs)` returns logits (B, T, vocab), causal: place t sees ids up to t; targets int64 (B, T).
+
+    `carried`: each of the B rows is one long text in segments, and the model carries its state from one segment to
+    the next: it is called as `forward(inputs, state) -> (logits, state)` (see `Batch.continues`).
+    `generate(batch, ...)` continues the ids of a batch: any model can (see `dlbench.decoding`).
+    """
+
+    vocab: int
+    carried: bool = False
+
+    verbs: ClassVar[tuple[str, ...]] = ("predict", "generate")
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (*inputs.ids.shape, self.vocab)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskedTokens(OutputKind):
+    """`predict(inputs)` returns logits (B, T, vocab) for what stood at each place before some were masked; it may see
+    all places. Targets int64 (B, T); the batch's mask says which places were masked."""
 
     vocab: int
 
     def shape(self, inputs: Any) -> tuple[int, ...]:
         return (*inputs.ids.shape, self.vocab)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenTags(OutputKind):
+    """A class for every place. `predict(inputs)` returns logits (B, T, num_classes); targets int64 (B, T)."""
+
+    num_classes: int
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        steps = inputs.ids if hasattr(inputs, "ids") else inputs.values
+        return (*steps.shape[:2], self.num_classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSequence(OutputKind):
+    """Another sequence, as long as it comes: a translation. Targets int64 (B, U), each row closed by the token `end`.
+
+    `predict(inputs)` returns logits (B, U, vocab), given in `inputs.previous` what stands before each place (teacher
+    forcing); place u sees those up to u, and all of the source. `generate(batch, ...)` writes by itself, from the token
+    `start` up to `end` or `length` tokens. Any model can by its `forward`; one with `start(inputs) -> state` and
+    `step(token, state) -> (logits, state)` does it faster (see `dlbench.decoding`).
+    """
+
+    vocab: int
+    length: int
+    start: int
+    end: int
+
+    verbs: ClassVar[tuple[str, ...]] = ("generate", "predict")
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (*inputs.previous.shape, self.vocab)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,8 @@ class Batches(Protocol):
 
 
 class Task(Protocol):
-    """A loaded task. Tasks with folds also have `fold(index) -> Task`, and may have `combine(folds)`, for
+    """A loaded task. One may have `samples(learner) -> list[str]`: a few texts that its record keeps, made after
+    judging on the test split. Tasks with folds also have `fold(index) -> Task`, and may have `combine(folds)`, for
     protocols that choose across folds: of what each fold left, a dict with `metrics` {split: {metric: value}} and
     `curve`, it makes the list of metrics that they report in the end. The cell's are their mean."""
 
@@ -65,7 +66,8 @@ class Task(Protocol):
 
 class Learner(nn.Module):
     """A network together with its own loss, or its own step. Override as little as you need: `loss`, or `train_step`;
-    and the verbs of the output kind (`predict(inputs)`, `sample(count, generator)`)."""
+    and the verbs of the output kind (`predict(inputs)`, `sample(count, generator)`). `generate` is made of `start` and
+    `step` (see `dlbench.decoding`), or of `predict` alone."""
 
     def loss(self, batch: Batch) -> Tensor:
         """The scalar to minimize."""

@@ -51,7 +51,8 @@ class Part:
 
 class Optimizers:
     """The optimizers of a learner's parts. A `train_step` calls `minimize` as often as it needs; everything that a
-    recipe asks for (schedules, penalties, clipping, precision scaling) happens inside."""
+    recipe asks for (schedules, penalties, clipping, precision scaling) happens inside. `progress` says how far training
+    is, for steps that change on the way."""
 
     def __init__(
         self,
@@ -64,6 +65,7 @@ class Optimizers:
     ) -> None:
         """`scale_for`: the device type whose fp16 gradients are to be scaled; None for no scaling."""
         regularizers = list(regularizers)
+        self.progress = Progress()
         self._penalties = overrides(regularizers, "penalty")
         self._on_gradients = overrides(regularizers, "on_gradients")
         self._parts: dict[str, Part] = {}

@@ -20,6 +20,7 @@ of a cell, where it got so far:
     metrics {split: {metric: value}}     fold_metrics [{split: {metric: value}}]     params
     curves  [[{step, epoch, examples, seconds, flops, loss, val {metric: value}}]] (one curve per fold)
     phases  {setup_s, first_step_s, train_s, eval_s}     epochs, steps, examples, selected_step
+    samples [a text that the task keeps] (only where it keeps some)
 
 of a profile:
     profile {protocol {..}, launches [{..}, one dict per fresh process as `dlbench.measure.profile` returns it]}

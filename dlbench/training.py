@@ -18,7 +18,6 @@ from .learner import Batch, Learner, Regularizer, Task, overrides
 from .measure.flops import count_flops
 from .optimizers import Optimizers
 from .recipe import Recipe
-from .schedule import Progress
 from .specs import Metric
 
 
@@ -75,7 +74,7 @@ class Trainer:
     def fit(self) -> Outcome:
         """Train until the budget, the schedule or the patience ends it, and leave the learner to judge in the state
         that the recipe selects. The clock counts training steps after the first one, synchronised at both ends."""
-        self.outcome, self.progress = Outcome(), Progress()
+        self.outcome, self.progress = Outcome(), self.optimizers.progress
         self._losses = torch.zeros((), device=self.execution.device)
         self._counted = 0
         self._flops_per_unit: float | None = None
@@ -134,11 +133,10 @@ class Trainer:
         stopped, first = False, steps
         start = time.perf_counter()
         for batch in batches:
-            if scheduled:
-                self._place_progress(steps, start)
-                if not self.optimizers.advance(self.progress):
-                    stopped = True
-                    break
+            self._place_progress(steps, start)
+            if scheduled and not self.optimizers.advance(self.progress):
+                stopped = True
+                break
             losses += step(batch)
             steps += 1
             examples += batch.size

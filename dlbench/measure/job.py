@@ -26,7 +26,9 @@ def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def subject_of(bench: Bench) -> Subject:
-    """What a profile measures: the training step of the recipe with its regularizers, the evaluation as tasks call it.
+    """What a profile measures: the training step of the recipe with its regularizers, and the evaluation as tasks call
+    it, by the first verb of the output kind: examples are sampled, sequences written greedily to their end, the rest
+    predicted.
     A task with folds is measured on its first."""
     task = bench.fold(0)
     noise = torch.Generator().manual_seed(0)
@@ -41,9 +43,8 @@ def subject_of(bench: Bench) -> Subject:
         return learner, optimizers
 
     def predict(learner: Learner, batch: Batch) -> object:
-        if "sample" in task.signature.output.verbs:
-            return getattr(learner, EVALUATOR).sample(batch.size, noise)
-        return getattr(learner, EVALUATOR).predict(batch)
+        evaluator, verb = getattr(learner, EVALUATOR), task.signature.output.verbs[0]
+        return evaluator.sample(batch.size, noise) if verb == "sample" else getattr(evaluator, verb)(batch)
 
     return Subject(
         build=build,
