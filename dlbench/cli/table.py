@@ -15,11 +15,23 @@ from .run import DEFAULT_RESULTS
 @click.argument("results", default=DEFAULT_RESULTS, type=click.Path(path_type=Path))
 @click.option("--format", "format_", default="terminal", type=click.Choice(FORMATS), help="How to print it.")
 @click.option("--sort", metavar="COLUMN", help="A column of the CSV; the best first.")
-def command(results: Path, format_: str, sort: str | None) -> None:
+@click.option("--against", metavar="OPTION", help="Time and memory of the profiles against an option of the tasks.")
+@click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="With --against: draw it to this file.")
+def command(results: Path, format_: str, sort: str | None, against: str | None, plot: Path | None) -> None:
     """Print the leaderboard of a results folder, a published folder, or one record."""
     from .. import leaderboard
 
+    if plot is not None and against is None:
+        raise UsageError("say with --against OPTION what the plot is drawn against")
     by_suite = load(results)
+    if against is not None:
+        from .. import scaling
+
+        grown = scaling.scaling(by_suite, against)
+        if plot is not None:
+            scaling.plot(grown, against, plot)
+        click.echo(scaling.render(grown, against, format_), nl=False)
+        return
     frame = leaderboard.rows(by_suite)
     click.echo(leaderboard.render(frame, format_, sort=sort, notes=leaderboard.notes(by_suite)), nl=False)
 
