@@ -1,33 +1,43 @@
-"""Recurrent networks: `gru`, for next tokens and for classes of sequences."""
+"""Recurrent networks for tokens and series: `elman`, `jordan`, `gru`, `lstm`, `lstm_peephole`; encoder-decoders; and
+`textcnn`, the convolutional network that text classification sets beside them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import Classes, ModelSpec, NextToken, Signature, Tokens
+from dlbench import Classes, ModelSpec, Signature, Tokens
+
+from . import declare, declare_seq2seq
 
 
-def build_gru(signature: Signature, *, width: int = 128, depth: int = 1, dropout: float = 0.0) -> Any:
-    from .gru import GRU
+def build_textcnn(
+    signature: Signature,
+    *,
+    width: int = 100,
+    embedding: int = 64,
+    dropout: float = 0.5,
+    max_norm: float | None = 3.0,
+) -> Any:
+    from .textcnn import TextCNN
 
-    output = signature.output
-    per_sequence = isinstance(output, Classes)
-    return GRU(
+    return TextCNN(
         vocab=signature.input.vocab,
-        num_classes=output.num_classes if per_sequence else output.vocab,
-        per_sequence=per_sequence,
+        num_classes=signature.output.num_classes,
         width=width,
-        depth=depth,
+        embedding=embedding,
         dropout=dropout,
+        max_norm=max_norm,
     )
 
 
 def dlbench_models() -> Iterable[ModelSpec]:
+    yield from declare.models()
+    yield from declare_seq2seq.models()
     yield ModelSpec(
-        name="gru",
-        build=build_gru,
-        accepts=[(Tokens, NextToken), (Tokens, Classes)],
-        family="RNN",
-        paper="Cho et al. 2014, Learning Phrase Representations using RNN Encoder-Decoder",
+        name="textcnn",
+        build=build_textcnn,
+        accepts=[(Tokens, Classes)],
+        family="CNN",
+        paper="Kim 2014, Convolutional Neural Networks for Sentence Classification",
     )
