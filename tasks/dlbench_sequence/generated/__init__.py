@@ -1,0 +1,1 @@
+"""Sequences made by the tasks themselves, each with a known optimum."""

@@ -1,0 +1,126 @@
+"""`reverse`: write a sequence backwards, the smallest task of translation.
+
+Sutskever, Vinyals, Le 2014, "Sequence to Sequence Learning with Neural Networks", turn their sources around because a
+network without attention finds what stands last easiest to write first; here that is what is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from dlbench import Batch, Signature, TokenBatch, Tokens, TokenSequence
+from dlbench.data.sequences import BucketedBatches, Ragged
+
+from .sizes import check_at_least, check_sizes
+
+SEED = 47
+JUDGE_BATCH = 256
+SHOWN = 5
+
+
+class ReverseTask:
+    """Sequences of symbols 0 .. vocab - 1 per split. The written language has two tokens more, start and end."""
+
+    def __init__(
+        self,
+        splits: Mapping[str, list[NDArray[np.uint8]]],
+        *,
+        vocab: int,
+        length: int,
+        beam: int = 1,
+        device: str = "cpu",
+    ) -> None:
+        self.start, self.end = vocab, vocab + 1
+        self.signature = Signature(
+            input=Tokens(vocab=vocab, length=length),
+            output=TokenSequence(vocab=vocab + 2, length=length + 1, start=self.start, end=self.end),
+        )
+        self.beam, self.device = beam, device
+        self.sources = {name: Ragged(rows, dtype=torch.uint8, device=device) for name, rows in splits.items()}
+        self.written = {
+            name: Ragged(
+                [np.array([self.start, *row[::-1], self.end]) for row in rows], dtype=torch.uint8, device=device
+            )
+            for name, rows in splits.items()
+        }
+
+    def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> BucketedBatches:
+        sources, written = self.sources[split], self.written[split]
+
+        def gather(index: Tensor) -> Batch:
+            ids, lengths = sources.padded(index)  # (B, T), (B,)
+            found = written.padded(index)[0].long()  # (B, T + 2)
+            mask = torch.arange(found.shape[1] - 1, device=self.device) <= lengths[:, None]  # (B, T + 1)
+            previous = torch.where(mask, found[:, :-1], 0)
+            inputs = TokenBatch(ids.long(), lengths, previous=previous)
+            size = int(sources.lengths[index].sum()) + len(index)
+            return Batch(inputs=inputs, targets=found[:, 1:], mask=mask, size=size)
+
+        return BucketedBatches(sources.lengths, batch_size, generator, gather)
+
+    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Mean cross-entropy over the written tokens, the end included, in nats."""
+        assert batch.mask is not None
+        return (token_losses(outputs, batch) * batch.mask).sum() / batch.mask.sum()
+
+    def judge(self, learner: Any, split: str) -> dict[str, float]:
+        """`exact_match`: the share of sequences that the model writes backwards without a mistake; `cross_entropy`
+        in nats per token, each after the right ones."""
+        right = torch.zeros((), dtype=torch.int64, device=self.device)
+        nats, tokens = torch.zeros((), dtype=torch.float64, device=self.device), 0
+        for batch in self.batches(split, JUDGE_BATCH, None):
+            right += self._matches(batch, *learner.generate(batch, beam=self.beam)).sum()
+            assert batch.mask is not None
+            nats += (token_losses(learner.predict(batch), batch).double() * batch.mask).sum()
+            tokens += batch.size
+        return {"exact_match": right.item() / len(self.sources[split]), "cross_entropy": nats.item() / tokens}
+
+    def samples(self, learner: Any) -> list[str]:
+        """A few test sequences and what the model makes of them."""
+        batch = next(iter(self.batches("test", SHOWN, None)))
+        ids, lengths = learner.generate(batch, beam=self.beam)
+        sources = [row[:size] for row, size in zip(batch.inputs.ids.tolist(), batch.inputs.lengths, strict=True)]
+        answers = [row[:size] for row, size in zip(ids.tolist(), lengths, strict=True)]
+        return [f"{_text(source)} -> {_text(answer)}" for source, answer in zip(sources, answers, strict=True)]
+
+    def _matches(self, batch: Batch, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Whether each row of what was written (B, L) is the sequence that was asked for."""
+        assert batch.targets is not None
+        width = min(ids.shape[1], batch.targets.shape[1])
+        beyond = torch.arange(width, device=self.device) >= batch.inputs.lengths[:, None]
+        same = ((ids[:, :width] == batch.targets[:, :width]) | beyond).all(dim=1)
+        right: Tensor = same & (lengths == batch.inputs.lengths)
+        return right
+
+
+def token_losses(outputs: Tensor, batch: Batch) -> Tensor:
+    """Logits (B, U, vocab) -> losses in nats (B, U)."""
+    assert batch.targets is not None
+    return functional.cross_entropy(outputs.float().transpose(1, 2), batch.targets, reduction="none")
+
+
+def _text(symbols: list[int]) -> str:
+    return " ".join(map(str, symbols))
+
+
+def make_task(
+    *, length: int, vocab: int, beam: int, num_train: int, num_val: int, num_test: int, device: str = "cpu"
+) -> ReverseTask:
+    """Lengths from 1 to `length`, each as likely. Raises UsageError for options below 1 or a vocabulary below 2."""
+    check_at_least(1, length=length, beam=beam)
+    check_at_least(2, vocab=vocab)
+    sizes = check_sizes(num_train=num_train, num_val=num_val, num_test=num_test)
+    splits = {}
+    for index, (split, count) in enumerate(sizes.items()):
+        random = np.random.RandomState([SEED, length, vocab, index])
+        symbols = random.randint(0, vocab, (count, length)).astype(np.uint8)
+        lengths = random.randint(1, length + 1, count)
+        splits[split] = [row[:size] for row, size in zip(symbols, lengths, strict=True)]
+    return ReverseTask(splits, vocab=vocab, length=length, beam=beam, device=device)
