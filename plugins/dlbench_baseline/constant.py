@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlbench import Batch, Embedding, Image, Learner, NextToken, OutputKind, Sample, Signature, Value
+from dlbench import Batch, Embedding, Image, Learner, OutputKind, Sample, Signature, Value
 from dlbench.optimizers import Optimizers
 
 
@@ -25,7 +25,7 @@ def constant(signature: Signature) -> Constant:
         return MeanExample(size=_example_size(signature))
     if isinstance(output, Value):
         return MeanTarget(output=output)
-    categories = output.vocab if isinstance(output, NextToken) else output.num_classes
+    categories = output.num_classes if hasattr(output, "num_classes") else output.vocab
     return Frequencies(output=output, num_classes=categories)
 
 
@@ -67,6 +67,13 @@ class Frequencies(Constant):
         """The log frequencies as logits, in the output kind's shape; a state is handed back as it came."""
         logits = self.log_frequencies().expand(self.output.shape(inputs))
         return (logits, *state) if state else logits
+
+    def start(self, inputs: Any) -> None:
+        """There is nothing to remember."""
+
+    def step(self, token: Tensor, state: None) -> tuple[Tensor, None]:
+        """The same log frequencies (N, num_classes) at every place."""
+        return self.log_frequencies().expand(len(token), -1), state
 
     def loss(self, batch: Batch) -> Tensor:
         targets = _counted_targets(batch)

@@ -1,4 +1,4 @@
-"""Convolutional networks for small images."""
+"""Convolutional networks for small images and for series."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature
+from dlbench import Classes, Image, ModelSpec, NotApplicable, Series, Signature
+from dlbench.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def dlbench_models() -> Iterator[ModelSpec]:
-    """`lenet5`, and the residual networks of 20, 32 and 56 layers made for CIFAR."""
+    """`lenet5`, and the residual networks of 20, 32 and 56 layers made for CIFAR; `cnn1d` for series."""
     yield ModelSpec(
         name="lenet5",
         build=_build_lenet5,
@@ -30,6 +31,15 @@ def dlbench_models() -> Iterator[ModelSpec]:
             paper="He, Zhang, Ren and Sun 2016, Deep Residual Learning for Image Recognition",
         )
 
+    yield ModelSpec(
+        name="cnn1d",
+        build=_build_cnn1d,
+        accepts=[(Series, Classes)],
+        family="CNN",
+        paper="Wang, Yan and Oates 2017, Time Series Classification from Scratch with Deep Neural Networks: A Strong "
+        "Baseline",
+    )
+
 
 def _build_lenet5(signature: Signature) -> nn.Module:
     from .lenet5 import LeNet5
@@ -45,6 +55,23 @@ def _build_resnet(signature: Signature, *, depth: int, width: int = 16) -> nn.Mo
     channels, size, num_classes = _sizes(signature)
     _check_side(size, ResNet.smallest_side)
     return ResNet(channels=channels, num_classes=num_classes, depth=depth, width=width)
+
+
+def _build_cnn1d(
+    signature: Signature, *, width: int = 64, depth: int = 3, kernel: int = 5, dropout: float = 0.0
+) -> nn.Module:
+    """`kernel`: how many steps a convolution sees, an odd number."""
+    from .cnn1d import CNN1d
+
+    series, classes = signature.input, signature.output
+    assert isinstance(series, Series)
+    assert isinstance(classes, Classes)
+    if kernel % 2 == 0 or kernel < 1 or depth < 1:
+        raise UsageError(f"needs an odd kernel and a depth of at least 1, not {kernel} and {depth}")
+    return CNN1d(
+        features=series.features, num_classes=classes.num_classes, width=width, depth=depth, kernel=kernel,
+        dropout=dropout,
+    )  # fmt: skip
 
 
 def _sizes(signature: Signature) -> tuple[int, tuple[int, int], int]:

@@ -17,6 +17,7 @@ ROUNDING = 1e-9  # an epoch computed as steps / steps_per_epoch may fall short o
 def step(
     *,
     every: float | None = None,
+    after: float | None = None,
     milestones: str | float | None = None,
     gamma: float = 0.1,
     warmup_steps: int = 0,
@@ -24,12 +25,15 @@ def step(
 ) -> Factor:
     """Multiply by `gamma` every so many epochs, or at milestones: epochs joined by "-", as in `100-150`.
 
-    With neither, it decays at a half and at three quarters of the budget, as residual networks are trained on CIFAR
-    (He et al., 2016).
+    `after`: with `every`, the first time is after so many epochs, as in Zaremba, Sutskever and Vinyals (2014),
+    "Recurrent Neural Network Regularization". With neither `every` nor milestones, it decays at a half and at three
+    quarters of the budget, as residual networks are trained on CIFAR (He et al., 2016).
     """
     warmup = Warmup(steps=warmup_steps, epochs=warmup_epochs)
     if every is not None and milestones is not None:
         raise UsageError("the schedule step takes every or milestones, not both")
+    if after is not None and (every is None or after < 0):
+        raise UsageError("the schedule step takes after, of at least 0, only with every")
     if milestones is not None:
         at = parse_milestones(milestones)
         return warmup.times(lambda progress: gamma ** bisect_right(at, progress.epoch + ROUNDING))
@@ -37,7 +41,8 @@ def step(
         return warmup.times(lambda progress: gamma ** bisect_right((0.5, 0.75), progress.share + ROUNDING))
     if every <= 0:
         raise UsageError("the schedule step needs every above 0")
-    return warmup.times(lambda progress: gamma ** floor(progress.epoch / every + ROUNDING))
+    first = every if after is None else after
+    return warmup.times(lambda progress: gamma ** max(0, floor((progress.epoch - first) / every + ROUNDING) + 1))
 
 
 def exponential(

@@ -1,61 +1,81 @@
 """GPT: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2).
 
-Differs from the paper: far smaller, and no dropout by default.
+Differs from the paper: far smaller, and no dropout by default. `bias=False` leaves out the biases of linear layers and
+normalisations, as nanoGPT does.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .block import Block
+from .entry import Entry, values_of
+from .initial import shrink_residuals, small_normal
+from .mixing import PLAIN, Mixing
+from .pool import pool
+from .stack import Stack
+
+STD = 0.02
 
 
 class GPT(nn.Module):
-    """Tokens -> next-token logits (B, T, vocab), causal; the output shares the embedding's weights.
+    """Tokens -> next-token logits (B, T, vocab), causal; the output shares the embedding's weights. With `num_classes`
+    it has an output of its own: (B, T, num_classes), or (B, num_classes) of the last valid place with `per_sequence`.
 
-    `inputs` has `.ids` (B, T) int64. Padding stands at the end, so that no earlier place sees it. Sequences longer than
-    `max_length` raise ValueError.
+    `inputs` has `.ids` (B, T) int64, or `.values` (B, T, features) where `features` is given in place of `vocab`; and
+    `.lengths` (B,) or None. Padding stands at the end, so that no earlier place sees it. With learned positions
+    sequences longer than `max_length` raise ValueError.
     """
 
     def __init__(
         self,
         *,
-        vocab: int,
+        vocab: int | None = None,
+        features: int | None = None,
+        num_classes: int | None = None,
+        per_sequence: bool = False,
         max_length: int = 256,
         width: int = 64,
         depth: int = 2,
         heads: int = 4,
         dropout: float = 0.0,
+        bias: bool = True,
+        mixing: Mixing = PLAIN,
     ) -> None:
         super().__init__()
-        self.max_length = max_length
-        self.tokens = nn.Embedding(vocab, width)
-        self.positions = nn.Embedding(max_length, width)
-        self.dropout = nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width=width, heads=heads, dropout=dropout, causal=True) for _ in range(depth))
-        self.norm = nn.LayerNorm(width)
-        self.apply(_init_weights)
-        for block in self.blocks:
-            for weight in block.residual_weights():  # keeps the residual stream's variance independent of depth
-                nn.init.normal_(weight, std=0.02 * (2 * depth) ** -0.5)
+        if vocab is None and num_classes is None:
+            raise ValueError("a series has no embedding to share: give num_classes")
+        self.per_sequence = per_sequence
+        self.entry = Entry(
+            vocab=vocab, features=features, width=width, positions=mixing.positions, max_length=max_length, std=STD,
+            dropout=dropout,
+        )  # fmt: skip
+        self.stack = Stack(
+            width=width, depth=depth, heads=heads, dropout=dropout, causal=True, bias=bias, mixing=mixing
+        )
+        self.head = None if num_classes is None else nn.Linear(width, num_classes)
+        small_normal(self.entry.embed, self.stack, *([self.head] if self.head else []), std=STD)
+        shrink_residuals(self.stack.residual_weights(), depth=depth, std=STD)
 
     def forward(self, inputs: Any) -> Tensor:
-        ids = inputs.ids  # (B, T)
-        length = ids.shape[1]
-        if length > self.max_length:
-            raise ValueError(f"a sequence of {length} tokens is longer than the limit of {self.max_length}")
-        x = self.dropout(self.tokens(ids) + self.positions.weight[:length])  # (B, T, width)
-        for block in self.blocks:
-            x = block(x)
-        return F.linear(self.norm(x), self.tokens.weight)  # (B, T, vocab)
+        x = self.stack(self.entry(values_of(inputs)))  # (B, T, width)
+        return self.logits(pool(x, inputs.lengths, "last") if self.per_sequence else x)
 
+    def start(self, inputs: Any) -> Any:
+        """Read a prompt (N, P) but its last token."""
+        ids = inputs.ids[:, :-1]
+        x, positions = self.entry.start(ids)
+        place = torch.full((len(ids),), ids.shape[1], device=ids.device)
+        return {"place": place, "positions": positions, "blocks": self.stack.start(x)[1]}
 
-def _init_weights(module: nn.Module) -> None:
-    """Normal weights of standard deviation 0.02 and zero biases, as in the paper's code."""
-    if isinstance(module, (nn.Linear, nn.Embedding)):
-        nn.init.normal_(module.weight, std=0.02)
-    if isinstance(module, nn.Linear):
-        nn.init.zeros_(module.bias)
+    def step(self, token: Tensor, state: Any) -> tuple[Tensor, Any]:
+        """The next token's logits (N, vocab) after one more `token` (N,)."""
+        x, positions = self.entry.step(token, state["place"], state["positions"])
+        x, blocks = self.stack.step(x, state["place"], state["blocks"])
+        return self.logits(x[:, 0]), {"place": state["place"] + 1, "positions": positions, "blocks": blocks}
+
+    def logits(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.entry.embed.weight) if self.head is None else self.head(x)

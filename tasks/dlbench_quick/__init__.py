@@ -18,7 +18,7 @@ def dlbench_suites() -> Iterable[Suite]:
                 variant="10 epochs",
             ),
             Block(
-                models=("constant", "gru", "gpt_tiny"),
+                models=("constant", "gru", "gpt"),
                 tasks=("markov_chars",),
                 set={"budget.epochs": 2},
                 variant="2 epochs",

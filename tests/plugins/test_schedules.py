@@ -45,6 +45,13 @@ def test_step_every() -> None:
     assert [f(p) for p in steps()] == [0.5 ** (t // 30) for t in range(200)]
 
 
+def test_step_after_keeps_the_rate_first() -> None:
+    f = factor("step[every=1,gamma=0.5,after=4]")
+    assert [f(Progress(epoch=e)) for e in (0, 3.99, 4 - 1e-12, 4.99, 5, 12.5)] == [1, 1, 0.5, 0.5, 0.25, 0.5**9]
+    with pytest.raises(UsageError, match="only with every"):
+        factor("step[after=4]")
+
+
 def test_step_milestones_are_those_of_torch() -> None:
     f = factor("step[milestones=5-12,gamma=0.1]")
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0)

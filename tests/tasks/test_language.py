@@ -18,7 +18,7 @@ from dlbench.choice import option_defaults
 from dlbench.data import Data
 from dlbench.errors import UsageError
 from dlbench.learner import Supervised
-from dlbench_language.markov import MarkovChain, MarkovTask, stationary_distribution
+from dlbench_language.modelling.markov import MarkovChain, MarkovTask, stationary_distribution
 
 SPEC = next(iter(dlbench_language.dlbench_tasks()))
 DATA = Data(root=Path("no-data"), cache=Path("no-cache"))

@@ -1,0 +1,1 @@
+"""Forms of attention. They have one interface, see `full.py`."""

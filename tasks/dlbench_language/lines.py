@@ -1,0 +1,43 @@
+"""Text files as lists of lines, with errors that say where. No torch."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from dlbench.errors import NoData
+
+
+def read_lines(path: Path, *, encoding: str = "utf-8", blank: bool = False) -> list[str]:
+    """The lines without their ends; a name that ends in `.gz` is unpacked. Only a line feed ends a line: Latin-1 has
+    characters that Python's `splitlines` takes for one.
+
+    Raises NoData where the file is no whole gzip file, where bytes don't decode, and for a line without words unless
+    `blank` allows it; the last two name the line.
+    """
+    raw = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            raw = gzip.decompress(raw)
+        except (OSError, EOFError, zlib.error) as error:
+            raise NoData(f"{path.name} is not a whole gzip file: fetch it again ({error})") from error
+    lines = raw.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return [_decode(path, number, line, encoding, blank) for number, line in enumerate(lines, start=1)]
+
+
+def place(path: Path, number: int) -> str:
+    """How an error names a line, counted from 1: with the file's folder, as files of several splits share names."""
+    return f"{path.parent.name}/{path.name}, line {number}"
+
+
+def _decode(path: Path, number: int, line: bytes, encoding: str, blank: bool) -> str:
+    try:
+        text = line.decode(encoding).rstrip("\r")
+    except UnicodeDecodeError as error:
+        raise NoData(f"{place(path, number)}: byte {error.start + 1} is not {encoding}; fetch the file again") from error
+    if not blank and not text.strip():
+        raise NoData(f"{place(path, number)} is empty: every line must hold words")
+    return text

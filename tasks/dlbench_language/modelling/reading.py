@@ -1,0 +1,90 @@
+"""Text files as token numbers: characters or words, under a vocabulary that the training text closes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dlbench.data import Data
+from dlbench.errors import NoData
+
+EOS = "<eos>"  # closes each line
+
+
+def read_text(path: Path) -> str:
+    """The whole file. Raises NoData, naming file and line, where it is empty or not UTF-8."""
+    raw = path.read_bytes()
+    if not raw:
+        raise NoData(f"{path} is empty: fetch it again")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise NoData(f"{path}, line {line}: byte 0x{raw[error.start]:02x} is not UTF-8; fetch the file again") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines without their ends. Only a line feed ends one: text may hold other characters that Unicode counts as
+    line ends."""
+    lines = read_text(path).split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
+def words_of(line: str) -> list[str]:
+    """A line's words, which only blanks separate, and the token that closes it. An empty line has this one alone."""
+    return [*(word for word in line.split(" ") if word), EOS]
+
+
+def characters_of(line: str) -> list[str]:
+    """A line's characters, with `_` for a blank, and the token that closes it. Blanks around the line don't count.
+
+    This is how the character-level Penn Treebank (Mikolov et al. 2012, "Subword Language Modeling with Neural
+    Networks") follows from the word-level one: `<unk>` is spelled out.
+    """
+    return [*line.strip(" ").replace(" ", "_"), EOS]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The symbols of a training text, most frequent first, equally frequent ones by the alphabet."""
+
+    symbols: tuple[str, ...]
+    numbers: Mapping[str, int]
+
+    @classmethod
+    def of(cls, tokens: Iterable[str]) -> Vocabulary:
+        counts = Counter(tokens)
+        symbols = tuple(sorted(counts, key=lambda symbol: (-counts[symbol], symbol)))
+        return cls(symbols, {symbol: number for number, symbol in enumerate(symbols)})
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def encode(self, lines: Iterable[list[str]], path: Path) -> Tensor:
+        """Token numbers (N,) int64 of the file's lines. Raises NoData at the first symbol that isn't known."""
+        numbers: list[int] = []
+        for place, line in enumerate(lines, start=1):
+            try:
+                numbers += [self.numbers[symbol] for symbol in line]
+            except KeyError as error:
+                raise NoData(
+                    f"{path}, line {place}: {error.args[0]!r} is not in the training text, whose vocabulary is "
+                    "closed; use the files of one edition"
+                ) from None
+        return torch.tensor(numbers, dtype=torch.int64)
+
+
+def read_splits(
+    data: Data, files: Mapping[str, str], tokens_of: Callable[[str], list[str]]
+) -> tuple[Vocabulary, dict[str, Tensor]]:
+    """The vocabulary of the training file, and each split's tokens (N + 1,): the end of a line before the first word,
+    then all N tokens of the file, so that every one of them is predicted once. Raises NoData."""
+    paths = {split: data.path(file) for split, file in files.items()}
+    lines = {split: [tokens_of(line) for line in read_lines(path)] for split, path in paths.items()}
+    vocabulary = Vocabulary.of(token for line in lines["train"] for token in line)
+    return vocabulary, {split: vocabulary.encode([[EOS], *lines[split]], paths[split]) for split in files}

@@ -1,0 +1,79 @@
+"""docs/sequences.md: its files run with the commands that stand below them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docpages import REPOSITORY, blocks, dlbench_commands
+from test_plugins_page import Quiet
+
+from dlbench.catalog import discover
+from dlbench.cli import check, run
+from dlbench.execute.run import Limits, Runner
+from dlbench.plan import Job, Plan, plan
+from dlbench.results import Record, Results
+from dlbench.testing import check_plugin, report
+
+PAGE = REPOSITORY / "docs" / "sequences.md"
+pytestmark = pytest.mark.slow
+COMMANDS = dlbench_commands(PAGE)
+CHECKS = [words for words in COMMANDS if words[0] == "check"]
+SHORT = ["--no-profile", "--device", "cpu", "--seeds", "1"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the page's files, which is the current one as long as this module's tests run."""
+    place = tmp_path_factory.mktemp("sequences")
+    for block in blocks(PAGE):
+        if block.title:
+            (place / block.title).write_text(block.text, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("DLBENCH_DATA", str(place / "no-data"))
+        yield place
+
+
+@pytest.fixture(scope="module")
+def records(folder: Path) -> dict[str, Record]:
+    """Of each run of the page's own files with one seed, by model."""
+    plugins = ["brackets.py", "windows.py"]
+    catalog = discover(plugins)
+    jobs: dict[str, Job] = {}
+    assert set(plugins).isdisjoint(catalog.problems), catalog.problems
+    for words in COMMANDS:
+        if words[0] == "run" and "-p" in words:
+            given = run.command.make_context("dlbench run", [*words[1:], *SHORT]).params
+            made = plan(catalog, run.request_of(catalog, given))
+            assert made.skips == []
+            jobs |= {job.name: job for job in made.cells}
+    runner = Runner(
+        catalog=catalog, results=Results(folder / "runs"), display=Quiet(), limits=Limits(timeout_s=120),
+        data_root=folder / "no-data", cache=folder / "cache", command="test",
+    )  # fmt: skip
+    found = {record.name: record for record in runner.run(Plan(cells=list(jobs.values())))}
+    return {str(job.model): found[name] for name, job in jobs.items()}
+
+
+def test_every_run_of_the_page_ends_ok(records: dict[str, Record]) -> None:
+    assert len(records) == 7
+    for title, record in records.items():
+        assert (record.status, record["reason"]) == ("ok", ""), title
+
+
+def test_who_reads_in_order_sees_which_bracket_is_open(records: dict[str, Record]) -> None:
+    accuracy = {title: record["metrics"]["test"]["accuracy"] for title, record in records.items()}
+    assert accuracy["constant"] == 0.5
+    assert accuracy["gru"] > 0.95
+    assert accuracy["windows"] > 0.6  # neighbours tell something
+
+
+@pytest.mark.parametrize("words", CHECKS, ids=[shlex.join(words) for words in CHECKS])
+def test_a_check_of_the_page_holds(words: list[str], folder: Path) -> None:
+    plugin = check.command.make_context("dlbench check", words[1:]).params["plugin"]
+    findings = check_plugin(plugin)
+    assert len(findings) > 5
+    assert all(finding.ok for finding in findings), report(findings)
