@@ -23,23 +23,18 @@ from dlbench import (
     ScheduleSpec,
     Signature,
     Stop,
-    Tokens,
     TokenSequence,
     TokenTags,
     Value,
     Vector,
 )
-from dlbench.errors import UsageError
 from dlbench.schedule import Factor
 
-from . import declare_rows
+from . import declare_rows, declare_words
 
 if TYPE_CHECKING:
     from .constant import Constant
     from .graphs import DegreeThreshold, NearestEdges
-    from .most_frequent_tag import MostFrequentTag
-    from .naive_bayes import NaiveBayes
-    from .ngram import NGram
 
 COUNTS_ONCE = {Kind: {"schedule": "stop_after[epochs=1]", "regularizers": "none"}}
 
@@ -66,30 +61,6 @@ def dlbench_models() -> Iterator[ModelSpec]:
         recipes=COUNTS_ONCE,
     )
     yield ModelSpec(
-        name="ngram",
-        build=_ngram,
-        accepts=[(Tokens, NextToken)],
-        family="Baseline",
-        paper="Chen and Goodman 1999, An Empirical Study of Smoothing Techniques for Language Modeling",
-        recipes=COUNTS_ONCE,
-    )
-    yield ModelSpec(
-        name="naive_bayes",
-        build=_naive_bayes,
-        accepts=[(Tokens, Classes)],
-        family="Baseline",
-        paper="McCallum and Nigam 1998, A Comparison of Event Models for Naive Bayes Text Classification",
-        recipes=COUNTS_ONCE,
-    )
-    yield ModelSpec(
-        name="most_frequent_tag",
-        build=_most_frequent_tag,
-        accepts=[(Tokens, TokenTags)],
-        family="Baseline",
-        paper="Charniak et al. 1993, Equations for Part-of-Speech Tagging",
-        recipes=COUNTS_ONCE,
-    )
-    yield ModelSpec(
         name="degree_threshold",
         build=_degree_threshold,
         accepts=[(Graph, NodeClasses)],
@@ -104,6 +75,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
         recipes=COUNTS_ONCE,
     )
     yield from declare_rows.models(COUNTS_ONCE)
+    yield from declare_words.models(COUNTS_ONCE)
 
 
 def dlbench_schedules() -> Iterator[ScheduleSpec]:
@@ -115,36 +87,6 @@ def _build(signature: Signature) -> Constant:
     from .constant import constant
 
     return constant(signature)
-
-
-def _ngram(signature: Signature, *, order: int = 2, discount: float = 0.75) -> NGram:
-    """`order`: how many tokens an n-gram has; 2 is a bigram. `discount`: what each count gives to the lower order."""
-    vocab = max(signature.input.vocab, signature.output.vocab)
-    if order < 1 or not 0 < discount < 1:
-        raise UsageError(f"ngram needs an order of at least 1 and a discount between 0 and 1, not {order}, {discount}")
-    if (vocab + 1) ** order >= 2**63:
-        raise NotApplicable(f"needs a smaller vocabulary than {vocab:,}, so that {order}-grams go into 64 bits")
-    from .ngram import NGram
-
-    return NGram(vocab=vocab, order=order, discount=discount)
-
-
-def _naive_bayes(signature: Signature, *, smoothing: float = 1.0) -> NaiveBayes:
-    """`smoothing`: what is added to each count of a word in a class."""
-    if not smoothing > 0:
-        raise UsageError(f"needs a smoothing above 0, not {smoothing}")
-    from .naive_bayes import NaiveBayes
-
-    return NaiveBayes(vocab=signature.input.vocab, num_classes=signature.output.num_classes, smoothing=smoothing)
-
-
-def _most_frequent_tag(signature: Signature) -> MostFrequentTag:
-    from .most_frequent_tag import MostFrequentTag
-
-    kind = signature.input
-    return MostFrequentTag(
-        vocab=kind.vocab, num_classes=signature.output.num_classes, characters=kind.characters
-    )  # fmt: skip
 
 
 def _degree_threshold(signature: Signature, *, bins: int = 200) -> DegreeThreshold:

@@ -13,21 +13,20 @@ from torch import Tensor
 from dlbench import Batch, Learner, TokenBatch
 from dlbench.optimizers import Optimizers
 
-UNKNOWN = 1
-
 
 class MostFrequentTag(Learner):
     """Answers each word's most frequent tag in training. A word that training lacks gets the most frequent tag of the
     words seen once whose spelling starts with the same character, where there are characters and such words; else the
     most frequent tag of all words seen once.
 
-    Training counts; there is no gradient step and there are no parameters. A batch may show the unknown word in the
-    place of a word seen once: it then counts as one. `characters`: how many different ones there are, or 0. The loss
-    is the share of wrong answers among a batch's known words, after counting.
+    Training counts; there is no gradient step and there are no parameters. `unknown` is the number of the unknown word:
+    where a training batch shows it in the place of a word seen once, it counts as one. `characters`: how many different
+    ones there are, or 0. The loss is the share of wrong answers among a batch's known words, after counting.
     """
 
-    def __init__(self, *, vocab: int, num_classes: int, characters: int = 0) -> None:
+    def __init__(self, *, vocab: int, num_classes: int, characters: int = 0, unknown: int = 1) -> None:
         super().__init__()
+        self.unknown = unknown
         self.register_buffer("counts", torch.zeros(vocab, num_classes, dtype=torch.int64))
         self.register_buffer("hidden", torch.zeros(max(characters, 1), num_classes, dtype=torch.int64))
         self.register_buffer("first", torch.zeros(vocab, dtype=torch.int64))
@@ -37,7 +36,7 @@ class MostFrequentTag(Learner):
             inputs, targets = batch.inputs, batch.targets
             counted = places(inputs) if batch.mask is None else batch.mask
             ids, first, tags = inputs.ids[counted], initials(inputs)[counted], targets[counted]
-            known = ids != UNKNOWN
+            known = ids != self.unknown
             _add(self.counts, ids[known], tags[known])
             _add(self.hidden, first[~known], tags[~known])
             self.first[ids] = first  # only words seen once are looked up there, and these have one spelling

@@ -14,13 +14,11 @@ from torch import Tensor
 from dlbench import Batch, Learner, TokenBatch
 from dlbench.optimizers import Optimizers
 
-PADDING, UNKNOWN = 0, 1
-
 
 class NaiveBayes(Learner):
     """Training counts; there is no gradient step and there are no parameters. `smoothing` is added to each count of a
-    word in a class (1: Laplace's rule). Padding, the unknown word and words that training never showed say nothing. The
-    loss is the cross-entropy in nats, after counting.
+    word in a class (1: Laplace's rule). Padding and words that training never showed say nothing. The loss is the
+    cross-entropy in nats, after counting.
     """
 
     def __init__(self, *, vocab: int, num_classes: int, smoothing: float = 1.0) -> None:
@@ -48,10 +46,10 @@ class NaiveBayes(Learner):
 
     def logarithms(self) -> tuple[Tensor, Tensor]:
         """Of each class's share (num_classes,), and of each word's share in a class (vocab, num_classes); float64."""
-        counts = self.words.double().clone()
-        counts[: UNKNOWN + 1] = 0
+        counts = self.words.double()
         seen = counts.sum(dim=1) > 0
-        shares = (counts + self.smoothing) / (counts.sum(dim=0) + self.smoothing * seen.sum())
+        total = counts.sum(dim=0) + self.smoothing * seen.sum().clamp(min=1)
+        shares = (counts + self.smoothing) / total
         evidence = shares.log() * seen[:, None]
         prior = self.sentences.double() + self.smoothing
         return (prior / prior.sum()).log(), evidence
@@ -60,10 +58,9 @@ class NaiveBayes(Learner):
 def present(inputs: TokenBatch, vocab: int) -> tuple[Tensor, Tensor]:
     """Each word of each sentence once: the sentence's row and the word's id, both (N,)."""
     ids = inputs.ids
+    keys = torch.arange(len(ids), device=ids.device)[:, None] * vocab + ids  # (B, T)
     if inputs.lengths is not None:
         places = torch.arange(ids.shape[1], device=ids.device)
-        ids = ids.masked_fill(places >= inputs.lengths[:, None], PADDING)
-    keys = torch.arange(len(ids), device=ids.device)[:, None] * vocab + ids  # (B, T)
+        keys = keys[places < inputs.lengths[:, None]]
     keys = keys.unique()
-    rows, words = keys // vocab, keys % vocab
-    return rows, words
+    return keys // vocab, keys % vocab

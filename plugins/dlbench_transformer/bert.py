@@ -13,11 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .entry import Entry
-from .initial import small_normal
+from .initial import SMALL, small_normal
 from .mixing import PLAIN, Mixing
 from .stack import Stack
 
-STD = 0.02
 EXTRA = 2  # tokens of its own, after the task's: [CLS], then [MASK]
 
 
@@ -39,11 +38,11 @@ class BERT(nn.Module):
         super().__init__()
         self.class_token, self.mask_token = vocab, vocab + 1
         self.entry = Entry(
-            vocab=vocab + EXTRA, width=width, positions=mixing.positions, max_length=1 + max_length, std=STD,
+            vocab=vocab + EXTRA, width=width, positions=mixing.positions, max_length=1 + max_length, std=SMALL,
             dropout=dropout,
         )  # fmt: skip
         self.stack = Stack(width=width, depth=depth, heads=heads, dropout=dropout, mixing=mixing)
-        small_normal(self.entry.embed, self.stack, std=STD)
+        small_normal(self.entry.embed, self.stack)
 
     def forward(self, ids: Tensor, lengths: Tensor | None) -> Tensor:
         ids = F.pad(ids, (1, 0), value=self.class_token)
@@ -57,7 +56,7 @@ class TokenHead(nn.Module):
         super().__init__()
         self.transform = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
         self.bias = nn.Parameter(torch.zeros(vocab))
-        small_normal(self.transform, std=STD)
+        small_normal(self.transform)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         return F.linear(self.transform(x), embedding[: len(self.bias)], self.bias)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dlbench import Batch, Learner
 from dlbench.optimizers import Optimizers
 
-from .bert import BERT, STD, TokenHead
+from .bert import BERT, TokenHead
 from .initial import small_normal
 
 PICKED, MASKED, RANDOM = 0.15, 0.8, 0.1  # the shares of section 3.1, the last two of the first
@@ -35,7 +35,7 @@ class PretrainedBERT(Learner):
         self.class_head = nn.Sequential(
             nn.Linear(width, width), nn.Tanh(), nn.Dropout(dropout), nn.Linear(width, num_classes)
         )
-        small_normal(self.class_head, std=STD)
+        small_normal(self.class_head)
 
     def predict(self, inputs: Any) -> Tensor:
         """(B, num_classes)"""

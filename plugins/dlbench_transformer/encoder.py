@@ -11,13 +11,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from .entry import Entry, values_of
-from .initial import xavier
+from .initial import SPREAD, spread
 from .mixing import Mixing
 from .pool import pool as pooled
 from .stack import Stack
 
 WAVES = Mixing(positions="sinusoidal")
-STD = 0.5  # of embeddings and positions: smaller ones are quick to learn, larger ones keep tokens apart from the start
 
 
 class Encoder(nn.Module):
@@ -46,14 +45,12 @@ class Encoder(nn.Module):
         super().__init__()
         self.per_sequence, self.pool, self.scalar = per_sequence, pool, num_classes is None
         self.entry = Entry(
-            vocab=vocab, features=features, width=width, positions=mixing.positions, max_length=max_length, std=STD,
+            vocab=vocab, features=features, width=width, positions=mixing.positions, max_length=max_length, std=SPREAD,
             dropout=dropout,
         )  # fmt: skip
         self.stack = Stack(width=width, depth=depth, heads=heads, dropout=dropout, mixing=mixing)
         self.head = nn.Linear(width, num_classes or 1)
-        xavier(self.stack)
-        if vocab is not None:
-            nn.init.normal_(self.entry.embed.weight, std=STD)
+        spread(self.entry.embed, self.stack)
 
     def forward(self, inputs: Any) -> Tensor:
         x = self.stack(self.entry(values_of(inputs)), inputs.lengths)  # (B, T, width)

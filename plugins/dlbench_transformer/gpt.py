@@ -1,7 +1,8 @@
 """GPT: Radford et al. 2019, "Language Models are Unsupervised Multitask Learners" (GPT-2).
 
-Differs from the paper: far smaller, and no dropout by default. `bias=False` leaves out the biases of linear layers and
-normalisations, as nanoGPT does.
+Differs from the paper: far smaller, and no dropout by default; with an output of its own it begins with larger weights,
+as at a small width it would take long to tell one place from another. `bias=False` leaves out the biases of linear
+layers and normalisations, as nanoGPT does.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .entry import Entry, values_of
-from .initial import shrink_residuals, small_normal
+from .initial import SMALL, SPREAD, shrink_residuals, small_normal, spread
 from .mixing import PLAIN, Mixing
 from .pool import pool
 from .stack import Stack
-
-STD = 0.02
 
 
 class GPT(nn.Module):
@@ -50,15 +49,18 @@ class GPT(nn.Module):
             raise ValueError("a series has no embedding to share: give num_classes")
         self.per_sequence = per_sequence
         self.entry = Entry(
-            vocab=vocab, features=features, width=width, positions=mixing.positions, max_length=max_length, std=STD,
-            dropout=dropout,
+            vocab=vocab, features=features, width=width, positions=mixing.positions, max_length=max_length,
+            std=SMALL if num_classes is None else SPREAD, dropout=dropout,
         )  # fmt: skip
         self.stack = Stack(
             width=width, depth=depth, heads=heads, dropout=dropout, causal=True, bias=bias, mixing=mixing
         )
         self.head = None if num_classes is None else nn.Linear(width, num_classes)
-        small_normal(self.entry.embed, self.stack, *([self.head] if self.head else []), std=STD)
-        shrink_residuals(self.stack.residual_weights(), depth=depth, std=STD)
+        if self.head is None:
+            small_normal(self.entry.embed, self.stack)
+            shrink_residuals(self.stack.residual_weights(), depth=depth)
+        else:
+            spread(self.entry.embed, self.stack)
 
     def forward(self, inputs: Any) -> Tensor:
         x = self.stack(self.entry(values_of(inputs)))  # (B, T, width)

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dlbench import Suite, TaskSpec
 
 from . import classification, labelling, modelling, suites, translation
+from .classification import suites as classification_suites
+from .labelling import suites as labelling_suites
+from .translation import suites as translation_suites
 
 
 def dlbench_tasks() -> Iterable[TaskSpec]:
@@ -15,4 +18,5 @@ def dlbench_tasks() -> Iterable[TaskSpec]:
 
 
 def dlbench_suites() -> Iterable[Suite]:
-    return suites.suites()
+    for room in (suites, classification_suites, labelling_suites, translation_suites):
+        yield from room.suites()

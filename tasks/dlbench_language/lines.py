@@ -22,22 +22,19 @@ def read_lines(path: Path, *, encoding: str = "utf-8", blank: bool = False) -> l
             raw = gzip.decompress(raw)
         except (OSError, EOFError, zlib.error) as error:
             raise NoData(f"{path.name} is not a whole gzip file: fetch it again ({error})") from error
-    lines = raw.split(b"\n")
+    try:
+        lines = raw.decode(encoding).split("\n")
+    except UnicodeDecodeError as error:
+        before = raw.count(b"\n", 0, error.start)
+        byte = error.start - raw.rfind(b"\n", 0, error.start)
+        raise NoData(f"{place(path, before + 1)}: byte {byte} is not {encoding}; fetch the file again") from error
     if not lines[-1]:
         lines.pop()
-    return [_decode(path, number, line, encoding, blank) for number, line in enumerate(lines, start=1)]
+    if not blank and (empty := next((n for n, line in enumerate(lines, start=1) if not line.strip()), 0)):
+        raise NoData(f"{place(path, empty)} is empty: every line must hold words")
+    return [line.rstrip("\r") for line in lines]
 
 
 def place(path: Path, number: int) -> str:
     """How an error names a line, counted from 1: with the file's folder, as files of several splits share names."""
     return f"{path.parent.name}/{path.name}, line {number}"
-
-
-def _decode(path: Path, number: int, line: bytes, encoding: str, blank: bool) -> str:
-    try:
-        text = line.decode(encoding).rstrip("\r")
-    except UnicodeDecodeError as error:
-        raise NoData(f"{place(path, number)}: byte {error.start + 1} is not {encoding}; fetch the file again") from error
-    if not blank and not text.strip():
-        raise NoData(f"{place(path, number)} is empty: every line must hold words")
-    return text

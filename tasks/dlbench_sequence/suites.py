@@ -12,6 +12,8 @@ RECURRENT = ("elman", "jordan", "gru", "lstm", "lstm_peephole")
 COPIER = "gpt[width=128]"
 POSITIONS = ("none", "sinusoidal", "learned", "rotary", "alibi", "rnn", "floater")
 ATTENTIONS = ("full", "truncated", "linear", "performer")
+ONE_LAYER = "width=64,depth=1,heads=2"
+LENGTHS = (256, 512, 1024, 2048, 4096)
 ARENA = "listops[length=2000,min_length=501,max_depth=10,max_args=10,num_train=96000]"
 
 
@@ -54,10 +56,23 @@ def _attention() -> Suite:
                   tasks=("order", "listops")),
             Block(models=encoders, tasks=("listops", "fsdd")),
             Block(models=decoders, tasks=("copy",)),
+            _scaling(),
         ),
         profile=BRIEF,
-        description="Transformers with each positional encoding, and with each form of attention, beside an LSTM",
+        description="Transformers with each positional encoding, and with each form of attention, beside an LSTM; and "
+        "how their time and memory grow with length (dlbench table --against length)",
     )  # fmt: skip
+
+
+def _scaling() -> Block:
+    """For its profiles: a few steps train nothing."""
+    forms = tuple(f"encoder[attention={attention},{ONE_LAYER}]" for attention in ATTENTIONS)
+    return Block(
+        models=("lstm[width=64]", *forms, f"encoder[fused=false,{ONE_LAYER}]"),
+        tasks=tuple(f"order[length={length},num_train=64,num_val=16,num_test=16]" for length in LENGTHS),
+        set={"batch_size": 4, "budget.steps": 4},
+        variant="scaling",
+    )
 
 
 def _long_range() -> Suite:

@@ -316,4 +316,9 @@ def test_unknown_words_are_named() -> None:
             SPECS["gpt"].build(signature, **{option: word})
     with pytest.raises(UsageError, match="a window of 0 or more"):
         SPECS["gpt"].build(signature, window=-1)
-    assert "positions" in dir(SPECS["gpt"].build(signature, positions=None).entry)  # as `positions=none` is read
+
+
+def test_no_positions_are_chosen_as_text_reads_none() -> None:
+    model = SPECS["gpt"].build(Signature(input=Tokens(vocab=11), output=NextToken(vocab=11)), positions=None)
+    x = torch.randn(2, 5, 64)
+    assert torch.equal(model.entry.positions(x), x)

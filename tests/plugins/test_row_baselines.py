@@ -145,6 +145,22 @@ def test_what_was_learnt_is_state(name: str) -> None:
     assert torch.equal(copy.deepcopy(learner).predict(inputs), expected)
 
 
+def test_nearest_neighbour_keeps_an_example_once() -> None:
+    inputs, targets = points(30)
+    twice = trained("nearest_neighbour", VECTORS, in_batches(inputs, targets) + in_batches(inputs, targets, 4))
+    assert len(twice.state_dict()["rows"]) == 30
+    twice.train_step(Batch(inputs=inputs[:1], targets=1 - targets[:1]), Optimizers(twice, Recipe(), None))
+    assert len(twice.state_dict()["rows"]) == 31  # the same example with another class
+    lengths = (3, 9, 5, 7, 4)
+    learner = SPECS["nearest_neighbour"].build(SERIES, frames=6)
+    for _ in range(700):
+        for order in (lengths, lengths[::-1]):
+            batch = Batch(inputs=series(*order), targets=torch.tensor(order) % 3)
+            learner.train_step(batch, Optimizers(learner, Recipe(), None))
+        assert learner._num_new <= 1024 + 10
+    assert len(learner.state_dict()["rows"]) == 5
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_it_goes_on_learning_after_an_answer(name: str) -> None:
     inputs, targets = points(30)

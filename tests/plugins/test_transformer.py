@@ -138,6 +138,20 @@ def test_gpt_answers_each_place_or_by_the_last_valid_one(kind: Tokens | Series) 
     assert tuple(places(inputs).shape) == (3, 9, 5)
 
 
+def test_gpt_finds_what_stood_some_places_before() -> None:
+    signature = Signature(input=Tokens(vocab=5, length=24), output=TokenTags(num_classes=5))
+    model = SPECS["gpt"].build(signature, width=32, depth=1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(120):
+        ids = torch.randint(5, (32, 24))
+        optimizer.zero_grad()
+        F.cross_entropy(model(TokenBatch(ids))[:, 7:].flatten(0, 1), ids[:, :-7].flatten()).backward()
+        optimizer.step()
+    ids = torch.randint(5, (100, 24))
+    right = model(TokenBatch(ids))[:, 7:].argmax(dim=2) == ids[:, :-7]
+    assert right.float().mean() > 0.95  # by guessing: 0.2
+
+
 def test_gpt_carries_no_state() -> None:
     with pytest.raises(NotApplicable, match="use a task with carry=false"):
         SPECS["gpt"].build(Signature(input=Tokens(vocab=11), output=NextToken(vocab=11, carried=True)))

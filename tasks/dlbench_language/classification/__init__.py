@@ -16,8 +16,8 @@ METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
 KIM = "CNN-rand, random embeddings: Kim 2014, Convolutional Neural Networks for Sentence Classification"
 SETTINGS = {
     "input_kind": Tokens, "output_kind": Classes, "unit": "sentences", "metric": ACCURACY, "metrics": METRICS,
-    "recipe": {"optimizer": "adam", "lr": 1e-3, "batch_size": 50, "budget.epochs": 5},
 }  # fmt: skip
+RECIPE = {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "batch_size": 50, "budget.epochs": 4}
 
 
 def load_rt_polarity(data: Data, *, folds: int = 10, min_count: int = 1, word_dropout: float = 0.5) -> Any:
@@ -64,6 +64,7 @@ def tasks() -> Iterable[TaskSpec]:
         floor=0.5,
         reference=Reference(value=0.761, source=KIM),
         folds=rt_polarity_folds,
+        recipe=RECIPE,
         data=RT_POLARITY,
         preload=("sklearn.model_selection",),
         description="10,662 sentences from film reviews, positive or negative, in ten folds, of which folds=N takes "
@@ -77,6 +78,7 @@ def tasks() -> Iterable[TaskSpec]:
         load=load_trec,
         floor=94 / 500,  # ENTY, the most frequent class of the training split, has 94 of the 500 test questions
         reference=Reference(value=0.912, source=KIM),
+        recipe={**RECIPE, "budget.epochs": 8},
         data=TREC,
         preload=("sklearn.model_selection",),
         description="Questions by what they ask for, 6 classes or with fine=true 50: 4,907 / 545 / 500; a tenth of the "
@@ -91,6 +93,7 @@ def _sst(num_classes: int, load: Any, *, floor: float, kim: float) -> TaskSpec:
         load=load,
         floor=floor,
         reference=Reference(value=kim, source=f"trained on phrases too, as phrases=true does; {KIM}"),
+        recipe=RECIPE,
         data=partial(find_sst, num_classes),
         datasets=(sst_files(num_classes), sst_files(num_classes, phrases=True)),
         description="Stanford Sentiment Treebank, "

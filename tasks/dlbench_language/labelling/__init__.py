@@ -47,7 +47,7 @@ def tasks() -> Iterable[TaskSpec]:
             source="the slot-gated model with full attention: Goo et al. 2018, Slot-Gated Modeling for Joint Slot "
             "Filling and Intent Prediction",
         ),
-        recipe={"optimizer": "adam", "lr": 3e-3, "batch_size": 16, "budget.epochs": 20},
+        recipe={"optimizer": "adam", "lr": 3e-3, "schedule": "cosine", "batch_size": 16, "budget.epochs": 20},
         data=ATIS,
         preload=("seqeval.metrics",),
         description="Slots of 4,478 / 500 / 893 questions about flights, 120 labels, F1 over chunks; digits count as 0",
@@ -65,7 +65,7 @@ def tasks() -> Iterable[TaskSpec]:
             value=0.951,
             source="bidirectional LSTM with convolutions over characters and a CRF: Tang 2018, as the abstract says",
         ),
-        recipe={"optimizer": "adam", "lr": 2e-3, "batch_size": 32, "budget.epochs": 9},
+        recipe={"optimizer": "adam", "lr": 4e-3, "schedule": "cosine", "batch_size": 32, "budget.epochs": 9},
         data=EWT,
         description="Universal parts of speech in the English Web Treebank, 12,544 / 2,001 / 2,077 sentences of words "
         "with their spelling; tags=xpos asks for those of the Penn Treebank",

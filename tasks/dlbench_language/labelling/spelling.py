@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
-PADDING, UNKNOWN = 0, 1
+UNKNOWN = 1
 LONGEST = 20
 
 
@@ -25,11 +26,11 @@ class Spellings:
         self.longest = min(longest, max(map(len, forms)))
         self.characters = UNKNOWN + 1 + len(alphabet)
         self.rows = {form: row for row, form in enumerate(forms, start=1)}
-        table = torch.zeros(1 + len(forms), self.longest, dtype=torch.int64)
+        table = np.zeros((1 + len(forms), self.longest), dtype=np.int64)
         for form, row in self.rows.items():
             spelled = [numbers.get(character, UNKNOWN) for character in form[: self.longest]]
-            table[row, : len(spelled)] = torch.tensor(spelled)
-        self.table = table.to(device)
+            table[row, : len(spelled)] = spelled
+        self.table = torch.from_numpy(table).to(device)
 
     def encode(self, words: Sequence[str]) -> list[int]:
         """The row of each word."""

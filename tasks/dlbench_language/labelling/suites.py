@@ -9,19 +9,19 @@ from dlbench import Block, ProfileProtocol, Suite
 BRIEF = ProfileProtocol(rounds=5, block_s=0.1, warmup_s=0.2)
 COUNTED = ("constant", "most_frequent_tag")
 CELLS = ("elman", "jordan", "gru", "lstm")
-SMALL = "embedding=100,dropout=0.5"
+SLOTS = "embedding=100,dropout=0.5"
+SPEECH = "embedding=100,width=100,dropout=0.25,bidirectional=true"
 
 
 def suites() -> Iterable[Suite]:
-    both_ways = f"lstm[{SMALL},bidirectional=true"
     yield Suite(
         name="labelling",
         blocks=(
-            Block(models=(*COUNTED, *(f"{cell}[{SMALL}]" for cell in CELLS), f"{both_ways}]"), tasks=("atis_slots",)),
             Block(
-                models=(*COUNTED, f"{both_ways},width=100]", f"{both_ways},width=100,characters=true]"),
-                tasks=("ewt_pos",),
+                models=(*COUNTED, *(f"{cell}[{SLOTS}]" for cell in CELLS), f"lstm[{SLOTS},bidirectional=true]"),
+                tasks=("atis_slots",),
             ),
+            Block(models=(*COUNTED, f"lstm[{SPEECH}]", f"lstm[{SPEECH},characters=true]"), tasks=("ewt_pos",)),
         ),
         seeds=3,
         profile=BRIEF,

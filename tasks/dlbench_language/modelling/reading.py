@@ -66,8 +66,9 @@ class Vocabulary:
         return len(self.symbols)
 
     def encode(self, lines: Iterable[list[str]], path: Path) -> Tensor:
-        """Token numbers (N,) int64 of the file's lines. Raises NoData at the first symbol that isn't known."""
-        numbers: list[int] = []
+        """Token numbers (N + 1,) int64: the end of a line, then the N of the file's lines. Raises NoData at the first
+        symbol that isn't known."""
+        numbers = [self.numbers[EOS]]
         for place, line in enumerate(lines, start=1):
             try:
                 numbers += [self.numbers[symbol] for symbol in line]
@@ -82,9 +83,9 @@ class Vocabulary:
 def read_splits(
     data: Data, files: Mapping[str, str], tokens_of: Callable[[str], list[str]]
 ) -> tuple[Vocabulary, dict[str, Tensor]]:
-    """The vocabulary of the training file, and each split's tokens (N + 1,): the end of a line before the first word,
-    then all N tokens of the file, so that every one of them is predicted once. Raises NoData."""
+    """The vocabulary of the training file, and each split's tokens (N + 1,), of which the first, the end of a line,
+    only is there so that every token of the file is predicted once. Raises NoData."""
     paths = {split: data.path(file) for split, file in files.items()}
     lines = {split: [tokens_of(line) for line in read_lines(path)] for split, path in paths.items()}
     vocabulary = Vocabulary.of(token for line in lines["train"] for token in line)
-    return vocabulary, {split: vocabulary.encode([[EOS], *lines[split]], paths[split]) for split in files}
+    return vocabulary, {split: vocabulary.encode(lines[split], paths[split]) for split in files}

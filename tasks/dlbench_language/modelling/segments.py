@@ -74,11 +74,10 @@ def _cut(text: Tensor, places: Tensor, length: int, inside: Tensor | None = None
     full = places.shape[1] // length * length
 
     def part(columns: slice, size: int, rest: Segments | None = None) -> Segments:
-        chosen = places[:, columns].unflatten(1, (-1, size)).transpose(0, 1)  # (S, B, T)
+        chosen = places[:, columns].unflatten(1, (-1, size)).transpose(0, 1).contiguous()  # (S, B, T)
         counts = None if inside is None else inside[:, columns].unflatten(1, (-1, size)).transpose(0, 1).contiguous()
-        last = len(text) - 2  # of the places that have a target
-        ids = text[chosen.clamp(max=last)]
-        return Segments(ids=ids, targets=text[chosen.clamp(max=last) + 1], counts=counts, carried=True, rest=rest)
+        chosen = chosen.clamp(max=len(text) - 2)  # the last place that has a target
+        return Segments(ids=text[chosen], targets=text[chosen + 1], counts=counts, carried=True, rest=rest)
 
     left = places.shape[1] - full
     rest = part(slice(full, None), left) if left else None
