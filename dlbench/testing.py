@@ -235,7 +235,8 @@ def _check_gradients(bench: Bench) -> None:
         if parameter.requires_grad:
             hook = partial(_note, touched, name)
             parameter.register_post_accumulate_grad_hook(hook)  # type: ignore[no-untyped-call]
-    for batch in _some(bench.task, 2):
+    for share, batch in zip((0.0, 1.0), _some(bench.task, 2), strict=True):
+        step.optimizers.progress.share = share  # a learner may train some of it first and the rest later
         step(batch)
     idle = [name for name, p in learner.named_parameters() if p.requires_grad and name not in touched]
     assert not idle, f"{len(idle)} parameters get none, first {idle[0]}"
