@@ -35,7 +35,7 @@ def _language() -> Suite:
                 set={"budget.epochs": 6},
                 variant="6 epochs",
             ),
-            Block(models=("constant", "bert", "gru[bidirectional=true]"), tasks=("markov_masked",)),
+            Block(models=("constant", "bert[width=64]", "gru[bidirectional=true]"), tasks=("markov_masked",)),
             Block(
                 models=("constant", "ngram", "ngram[order=5]", NANOGPT_SMALL, LSTM_AS_LARGE),
                 tasks=("shakespeare_char",),

@@ -127,7 +127,7 @@ def _markov_masked() -> TaskSpec:
         metrics=(EXCESS,),
         floor=2.6316896186,
         bound=0.7214026528,
-        recipe={"optimizer": "adam", "lr": 1e-3, "schedule": "cosine", "batch_size": 32, "budget.epochs": 10},
+        recipe={"optimizer": "adam", "lr": 1e-3, "schedule": "cosine", "batch_size": 32, "budget.epochs": 30},
         description=(
             "What stood at masked places (5 of 32, another choice in every pass) of a random Markov chain over 16 "
             "symbols, generated. The bound is the entropy given both neighbours; neighbours may be masked as well, or "
