@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from .catalog import Catalog, Source, load_sources
-from .choice import Choice
+from .choice import Choice, only_defaults
 from .data import Data
 from .execution import Execution
 from .judging import judge, samples
@@ -189,7 +189,7 @@ def _mean(folds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float
 
 
 def _at_floor(spec: TaskSpec, task: Choice, value: float) -> list[str]:
-    if task.options:
+    if not only_defaults(spec.load, task.options):
         return []
     better = value > spec.floor if spec.metric.higher_is_better else value < spec.floor
     return [] if better and not math.isclose(value, spec.floor, rel_tol=1e-6) else ["at_floor"]

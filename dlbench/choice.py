@@ -93,6 +93,12 @@ def option_defaults(builder: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
+def only_defaults(builder: Callable[..., Any], options: Options) -> bool:
+    """Whether the options say nothing that the builder or loader wouldn't do without them."""
+    known = option_defaults(builder)
+    return all(key in known and known[key] == value for key, value in options)
+
+
 def check_options(owner: str, builder: Callable[..., Any], options: Options | Mapping[str, Any]) -> None:
     """Raise UsageError unless every option is one of the builder's."""
     known = option_defaults(builder)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .catalog import Catalog, Source
-from .choice import Choice, option_defaults
+from .choice import Choice, only_defaults, option_defaults
 from .data.sets import DataSet
 from .data.verify import digest as data_digest
 from .data.verify import state as data_state
@@ -252,7 +252,8 @@ def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[
 def _head(catalog: Catalog, model: Choice, task: Choice, recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
     """The part of a record that describes model and task."""
     model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
-    plain, task_options = not task.options, dict(task.options)
+    task_options = dict(task.options)
+    plain = only_defaults(task_spec.load, task.options)
     return {
         "model": {
             "name": model.name, "options": model.options_text, "family": model_spec.family,

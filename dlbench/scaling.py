@@ -27,13 +27,14 @@ FIGURES = {
     "infer_peak_mib": ("infer_peak_bytes", 1 / MIB),
 }
 WHERE = ("suite", "task", "model", "variant", "device", "precision", "compile", "threads", "machine", "torch")
-HEADER = ("model", "{}", "train step ms", "growth", "train peak MiB", "growth", "infer step ms", "growth")
-LEFT = frozenset({"model"})
+HEADER = ("model", "{}", "train step ms", "growth", "train peak MiB", "growth", "infer step ms", "growth", "status")
+LEFT = frozenset({"model", "status"})
 
 
 def scaling(by_suite: dict[str, list[Record]], option: str) -> pd.DataFrame:
-    """One row per profile whose task sets this option to a number: the columns of WHERE, the option as `size`, and each
-    of FIGURES with its growth since the next smaller size. Raises UsageError where there are no such profiles."""
+    """One row per profile whose task sets this option to a number: the columns of WHERE, the option as `size`, the
+    profile's `status`, and each of FIGURES with its growth since the next smaller size (empty where it isn't ok).
+    Raises UsageError where there are no such profiles."""
     found: dict[tuple[Any, ...], list[tuple[float, Group]]] = {}
     options: set[str] = set()
     for group in groups(by_suite):
@@ -41,7 +42,7 @@ def scaling(by_suite: dict[str, list[Record]], option: str) -> pd.DataFrame:
         settings = dict(task.options)
         options |= settings.keys()
         size = settings.pop(option, None)
-        if group.profile is None or group.profile.status != "ok" or not is_number(size):
+        if group.profile is None or not is_number(size):
             continue
         rest = str(Choice(task.name, tuple(settings.items())))
         key = group.key
@@ -55,7 +56,9 @@ def scaling(by_suite: dict[str, list[Record]], option: str) -> pd.DataFrame:
             raise unknown("option of a profiled task", option, known)
         raise UsageError(f"no profile here is of a task with the option {option!r}: profile -t 'TASK[{option}=...]'")
     rows = [row for line, members in sorted(found.items(), key=lambda item: item[0]) for row in _rows(line, members)]
-    return pd.DataFrame(rows, columns=[*WHERE, "size", *(c for name in FIGURES for c in (name, f"{name}_growth"))])
+    return pd.DataFrame(
+        rows, columns=[*WHERE, "size", "status", *(c for name in FIGURES for c in (name, f"{name}_growth"))]
+    )
 
 
 def render(frame: pd.DataFrame, option: str, format: str = "terminal") -> str:
@@ -113,7 +116,7 @@ def _rows(line: tuple[Any, ...], members: list[tuple[float, Group]]) -> Iterable
         }
         grown = {name: _growth(previous, size, name, value) for name, value in figures.items()}
         yield {
-            **dict(zip(WHERE, line, strict=True)), "size": size, **figures,
+            **dict(zip(WHERE, line, strict=True)), "size": size, "status": group.profile.status, **figures,  # type: ignore[union-attr]
             **{f"{name}_growth": value for name, value in grown.items()},
         }  # fmt: skip
         previous = size, figures
@@ -147,6 +150,7 @@ def _cells(part: pd.DataFrame) -> list[list[str]]:
             for name in ("train_step_ms", "train_peak_mib", "infer_step_ms")
             for text in (short(row[name]), "" if pd.isna(row[f"{name}_growth"]) else f"{row[f'{name}_growth']:.2f}")
         ]
-        rows.append(["" if row["model"] == last else row["model"], short(row["size"]), *figures])
+        status = "" if row["status"] == "ok" else row["status"]
+        rows.append(["" if row["model"] == last else row["model"], short(row["size"]), *figures, status])
         last = row["model"]
     return rows

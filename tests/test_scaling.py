@@ -47,7 +47,7 @@ def test_a_table_a_csv_and_a_plot(tmp_path: Path) -> None:
     assert " 2.00 " in text
     csv = render(frame, "length", "csv").splitlines()
     assert len(csv) == 1 + 7
-    assert ",length,train_step_ms,train_step_ms_growth," in csv[0]
+    assert ",length,status,train_step_ms,train_step_ms_growth," in csv[0]
     assert render(frame, "length", "md").count("\n| ") == 1 + 7
     for name in ("growth.svg", "growth.png"):
         plot(frame, "length", tmp_path / name)
@@ -57,9 +57,12 @@ def test_a_table_a_csv_and_a_plot(tmp_path: Path) -> None:
         plot(frame, "length", tmp_path / "growth.txt9")
 
 
-def test_failed_profiles_and_other_tasks_are_left_out_and_nothing_left_is_an_error() -> None:
-    failed = profile("full", 4096, 1.0, 1.0, status="oom")
-    assert len(scaling({"attention": [*QUADRATIC, failed]}, "length")) == len(QUADRATIC)
+def test_a_failed_profile_is_a_row_and_no_profile_at_all_an_error() -> None:
+    frame = scaling({"attention": [*QUADRATIC, profile("full", 4096, 1.0, 1.0, status="oom")]}, "length")
+    assert frame["status"].tolist() == ["ok", "ok", "ok", "ok", "oom"]
+    assert frame.iloc[-1][["train_step_ms", "train_step_ms_growth"]].isna().all()
+    assert "4.10k" in render(frame, "length")
+    assert "oom" in render(frame, "length")
     with pytest.raises(UsageError, match="lenght"):
         scaling({"attention": QUADRATIC}, "lenght")
     plain = Record(body("profile", None, profile={"protocol": {}, "launches": []}))

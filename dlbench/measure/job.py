@@ -27,8 +27,8 @@ def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
 
 def subject_of(bench: Bench) -> Subject:
     """What a profile measures: the training step of the recipe with its regularizers, and the evaluation as tasks call
-    it, by the first verb of the output kind: examples are sampled, sequences written greedily to their end, the rest
-    predicted.
+    it, by the first verb of the output kind: examples are sampled, sequences written greedily, as long as the batch's
+    longest target, the rest predicted.
     A task with folds is measured on its first."""
     task = bench.fold(0)
     noise = torch.Generator().manual_seed(0)
@@ -44,7 +44,11 @@ def subject_of(bench: Bench) -> Subject:
 
     def predict(learner: Learner, batch: Batch) -> object:
         evaluator, verb = getattr(learner, EVALUATOR), task.signature.output.verbs[0]
-        return evaluator.sample(batch.size, noise) if verb == "sample" else getattr(evaluator, verb)(batch)
+        if verb == "sample":
+            return evaluator.sample(batch.size, noise)
+        if verb == "generate":  # an untrained network seldom ends: it writes as much as its longest target
+            return evaluator.generate(batch, max_length=batch.targets.shape[1])  # type: ignore[union-attr]
+        return getattr(evaluator, verb)(batch)
 
     return Subject(
         build=build,

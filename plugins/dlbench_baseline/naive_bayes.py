@@ -17,7 +17,7 @@ from dlbench.optimizers import Optimizers
 
 class NaiveBayes(Learner):
     """Training counts; there is no gradient step and there are no parameters. `smoothing` is added to each count of a
-    word in a class (1: Laplace's rule). Padding and words that training never showed say nothing. The loss is the
+    word in a class (1: Laplace's rule). Padding and tokens that training never showed say nothing. The loss is the
     cross-entropy in nats, after counting.
     """
 

@@ -31,20 +31,20 @@ ACCEPTS = (
 
 def build_elman(
     signature: Signature, *, width: int = 128, depth: int = 1, embedding: int | None = None,
-    bidirectional: bool = False, dropout: float = 0.0, pool: str = "last", characters: bool = False,
+    bidirectional: bool = False, dropout: float = 0.0, pool: str = "last", characters: bool = False, context: int = 0,
     tied: bool = False, init: float | None = None,
 ) -> Any:  # fmt: skip
     from .elman import ElmanLayer
 
     return _network(
         signature, ElmanLayer, width=width, depth=depth, embedding=embedding, bidirectional=bidirectional,
-        dropout=dropout, pool=pool, characters=characters, tied=tied, init=init,
+        dropout=dropout, pool=pool, characters=characters, context=context, tied=tied, init=init,
     )  # fmt: skip
 
 
 def build_jordan(
     signature: Signature, *, width: int = 128, depth: int = 1, embedding: int | None = None,
-    bidirectional: bool = False, dropout: float = 0.0, pool: str = "last", characters: bool = False,
+    bidirectional: bool = False, dropout: float = 0.0, pool: str = "last", characters: bool = False, context: int = 0,
     init: float | None = None,
 ) -> Any:  # fmt: skip
     """Raises NotApplicable where the output, which it feeds back, has more than 2,000 numbers."""
@@ -57,7 +57,7 @@ def build_jordan(
         )
     return _network(
         signature, partial(JordanLayer, num_classes=num_classes), width=width, depth=depth, embedding=embedding,
-        bidirectional=bidirectional, dropout=dropout, pool=pool, characters=characters, init=init,
+        bidirectional=bidirectional, dropout=dropout, pool=pool, characters=characters, context=context, init=init,
     )  # fmt: skip
 
 
@@ -135,9 +135,15 @@ def _check(signature: Signature, options: dict[str, Any]) -> None:
         raise NotApplicable(f"needs one answer per sequence for pool={options['pool']}")
     if options["bidirectional"] and isinstance(asked, NextToken):
         raise NotApplicable("needs a task that may look ahead for bidirectional=true")
-    for name in ("embedding", "embedding_dropout"):
+    for name in ("embedding", "embedding_dropout", "context"):
         if options.get(name) and isinstance(given, Series):
             raise NotApplicable(f"needs tokens for {name}={options[name]}")
+    if options.get("layer_dropout") and options["depth"] == 1:
+        raise NotApplicable("needs depth of at least 2 for layer_dropout, which acts between layers")
+    if options.get("tied") and options["depth"] == 1 and options["embedding"] not in (None, options["width"]):
+        raise NotApplicable("needs depth of at least 2 for tied=true with another width than the embedding's")
+    if options.get("context") and isinstance(asked, NextToken):
+        raise NotApplicable(f"needs a task that may look ahead for context={options['context']}")
     if options["characters"]:
         if isinstance(given, Series) or not given.characters:
             raise NotApplicable("needs tokens that come with their spelling for characters=true")

@@ -31,7 +31,8 @@ class RecurrentNetwork(nn.Module):
     segment. A state holds for each layer a tuple of tensors (B, ...).
 
     `layer(features, width)` makes a layer (see `fused`). `width` counts the units of one direction. `embedding`: None
-    means as wide as `width`. `characters`: how many there are, 0 where spelling isn't read. `tied`: the head shares the
+    means as wide as `width`. `characters`: how many there are, 0 where spelling isn't read. `context`: how many words
+    on either side each place sees beside its own, in a network that takes no state. `tied`: the head shares the
     embedding's weights, and the last layer is as wide as the embedding. `init`: all weights start uniform in +- init;
     None leaves torch's own. `pool`: last, mean or max, where `answers` isn't "places".
     """
@@ -51,6 +52,7 @@ class RecurrentNetwork(nn.Module):
         dropout: float = 0.0,
         pool: str = "last",
         characters: int = 0,
+        context: int = 0,
         tied: bool = False,
         init: float | None = None,
         embedding_dropout: float = 0.0,
@@ -62,7 +64,9 @@ class RecurrentNetwork(nn.Module):
         self.answers, self.pool, self.bidirectional = answers, pool, bidirectional
         embedding = embedding or width
         if vocab is not None:
-            self.input: nn.Module = Words(vocab, embedding, characters=characters, dropout=embedding_dropout)
+            self.input: nn.Module = Words(
+                vocab, embedding, characters=characters, dropout=embedding_dropout, context=context
+            )
         else:
             self.input = Numbers(features or 0)
         widths = [width] * (depth - 1) + [embedding if tied else width]
@@ -85,6 +89,8 @@ class RecurrentNetwork(nn.Module):
         for module in self.modules():
             if hasattr(module, "reset_forget_gate"):
                 module.reset_forget_gate()
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                nn.init.zeros_(module.weight[module.padding_idx])  # a view; padding stays without a trace
 
     def forward(self, inputs: Any, *state: tuple[State, ...] | None) -> Any:
         x = self.input(inputs)  # (B, T, input width)
@@ -123,18 +129,19 @@ class RecurrentNetwork(nn.Module):
         return x
 
     def _drop(self, x: Tensor, index: int) -> Tensor:
-        """Dropout before layer `index`; a series comes as it is."""
+        """Dropout before layer `index`; of a series only what `input_dropout` asks for."""
         if index == 0 and isinstance(self.input, Numbers):
-            return x
+            return self.locked[0](x)
         return self.dropout(self.locked[index](x))
 
     def _answer(self, hidden: Tensor, lengths: Tensor | None) -> Tensor:
         """(B, T, width) -> what is asked for."""
+        hidden = self.locked[-1](hidden)
         if self.answers != "places":
             hidden = pool(hidden, lengths, self.pool, bidirectional=self.bidirectional)
             outputs = self.head(self.dropout(hidden))
             return outputs.squeeze(-1) if self.answers == "value" else outputs
-        return self.head(self.dropout(self.locked[-1](hidden)))
+        return self.head(self.dropout(hidden))
 
 
 def _stack(layer: Callable[[int, int], nn.Module], features: int, widths: list[int], both_ways: bool) -> nn.ModuleList:

@@ -45,11 +45,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, places: Places = ALONE) -> Tensor:
         """(B, T, width) -> (B, T, width)."""
-        if self.before:
-            x = x + self.dropout(self.attention(self.attention_norm(x), places))
-        else:
-            x = self.attention_norm(x + self.dropout(self.attention(x, places)))
-        return self.fed(x)
+        return self.fed(self._added(x, self.attention(self.attention_norm(x) if self.before else x, places)))
 
     def start(self, x: Tensor, places: Places) -> tuple[Tensor, Any]:
         """`forward`, and the attention's cache."""

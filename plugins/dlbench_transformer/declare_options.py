@@ -7,7 +7,7 @@ from typing import Any
 from dlbench import NotApplicable, Signature, Tokens
 from dlbench.errors import UsageError, unknown
 
-from .mixing import ATTENTIONS, POSITIONS, SCORES, Mixing
+from .mixing import ATTENTIONS, PLAIN, POSITIONS, SCORES, Mixing
 
 
 def read(signature: Signature) -> dict[str, int]:
@@ -20,6 +20,16 @@ def limit(signature: Signature, max_length: int) -> int:
     """The longest sequence: the task's, else the option."""
     length = signature.input.length
     return max_length if length is None else length
+
+
+def _check_used(mixing: Mixing) -> None:
+    """Raises NotApplicable where an option was changed that has nothing to act on."""
+    if mixing.window != PLAIN.window and mixing.attention != "truncated":
+        raise NotApplicable(f"needs attention=truncated for window={mixing.window}")
+    if mixing.num_features != PLAIN.num_features and mixing.attention != "performer":
+        raise NotApplicable(f"needs attention=performer for num_features={mixing.num_features}")
+    if not mixing.fused and (mixing.kernelised or mixing.score == "additive"):
+        raise NotApplicable("needs dot products of pairs for fused=false")
 
 
 def check_heads(width: int, heads: int) -> None:
@@ -45,6 +55,7 @@ def mixed(width: int, heads: int, *, positions: str | None, **options: Any) -> M
     if mixing.window < 0 or mixing.num_features < 1:
         raise UsageError("attention needs a window of 0 or more places, and 1 or more random features")
     check_heads(width, heads)
+    _check_used(mixing)
     if mixing.positions == "rotary" and width // heads % 2:
         raise NotApplicable(f"needs heads of an even size for rotary positions, not {width // heads}")
     if mixing.positions == "alibi" and mixing.kernelised:

@@ -86,7 +86,7 @@ def build_encoder(
     num_features: int = 64,
     fused: bool = True,
 ) -> Any:
-    """`pool` acts where one answer is asked of a sequence, `max_length` on learned positions where the task sets no
+    """`pool` is for one answer of a whole sequence, `max_length` acts on learned positions where the task sets no
     limit."""
     from .encoder import Encoder
 
@@ -96,10 +96,13 @@ def build_encoder(
         fused=fused,
     )  # fmt: skip
     sizes = {Value: None, MaskedTokens: getattr(output, "vocab", None)}
+    per_sequence = isinstance(output, (Classes, Value))
+    if pool != "mean" and not per_sequence:
+        raise NotApplicable(f"needs one answer per sequence for pool={pool}")
     return Encoder(
         **read(signature),
         num_classes=sizes.get(type(output), getattr(output, "num_classes", None)),
-        per_sequence=isinstance(output, (Classes, Value)),
+        per_sequence=per_sequence,
         pool=one_of("pool", pool, POOLS),
         max_length=limit(signature, max_length),
         width=width,
@@ -145,6 +148,8 @@ def build_bert(
         return PretrainedBERT(
             vocab=vocab, num_classes=output.num_classes, pretrain_fraction=pretrain_fraction, **options
         )
+    if pretrain_fraction != 0.5:
+        raise NotApplicable(f"needs classes to train after pretrain_fraction={pretrain_fraction} of the budget")
     if output.vocab > vocab:
         raise NotApplicable("needs every token that it may be asked for among those that it reads")
     from .bert import MaskedBERT

@@ -30,6 +30,8 @@ def read_lines(path: Path, *, encoding: str = "utf-8", blank: bool = False) -> l
         raise NoData(f"{place(path, before + 1)}: byte {byte} is not {encoding}; fetch the file again") from error
     if not lines[-1]:
         lines.pop()
+    if not lines:
+        raise NoData(f"{path.parent.name}/{path.name} is empty: fetch it again")
     if not blank and (empty := next((n for n, line in enumerate(lines, start=1) if not line.strip()), 0)):
         raise NoData(f"{place(path, empty)} is empty: every line must hold words")
     return [line.rstrip("\r") for line in lines]

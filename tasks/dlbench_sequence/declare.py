@@ -97,7 +97,7 @@ def _reber() -> TaskSpec:
         recipe={"optimizer": "adam", "lr": 3e-3, "clip": 1.0, "batch_size": 32, "budget.epochs": 10},
         description="Strings of the embedded Reber grammar, symbol by symbol: `outer_accuracy` asks for the last but "
         "one, which repeats the second; without memory it is a coin toss. `excess` counts from what the grammar "
-        "itself scores",
+        "itself scores. Strings have 12 symbols on average, and nine in ten of the test split stand in training too",
     )
 
 
@@ -114,7 +114,7 @@ def _listops() -> TaskSpec:
         bound=1.0,
         recipe={"optimizer": "adam", "lr": 1e-3, "clip": 1.0, "batch_size": 64, "budget.epochs": 10},
         description="The value of nested lists of digits under MIN, MAX, MED and SM (sum modulo 10), of at most 100 "
-        "symbols; [length=2000,min_length=501,max_depth=10,max_args=10,num_train=96000] draws by the rules of Long "
+        "symbols; [length=1999,min_length=501,max_depth=10,max_args=10,num_train=96000] draws by the rules of Long "
         "Range Arena, where a Transformer reached 36.4 %",
     )
 

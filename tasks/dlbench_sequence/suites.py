@@ -15,7 +15,7 @@ POSITIONS = dict.fromkeys(("none", "sinusoidal", "learned", "rotary", "rnn", "fl
 ATTENTIONS = ("full", "truncated", "linear", "performer")
 ONE_LAYER = "width=64,depth=1,heads=2"
 LENGTHS = (256, 512, 1024, 2048, 4096)
-ARENA = "listops[length=2000,min_length=501,max_depth=10,max_args=10,num_train=96000]"
+ARENA = "listops[length=1999,min_length=501,max_depth=10,max_args=10,num_train=96000]"
 
 
 def suites() -> Iterable[Suite]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -145,8 +146,8 @@ def read_sounds(data: Data, *, mels: int, hop: int) -> Sounds:
         return compute(recordings, log_mel)
 
     parameters = {
-        "version": VERSION, "data": digest(FSDD, data.root, data.cache), "mels": mels, "hop": hop, "window": WINDOW,
-        "floor": FLOOR,
+        "version": VERSION, "librosa": version("librosa"), "data": digest(FSDD, data.root, data.cache),
+        "mels": mels, "hop": hop, "window": WINDOW, "floor": FLOOR,
     }  # fmt: skip
     return Sounds(**kept(data.cache, "fsdd", parameters, make))
 

@@ -134,7 +134,8 @@ def words() -> list[dict[str, str]]:
 
 
 def translator(options: dict[str, Any]) -> nn.Module:
-    model = SPECS["transformer"].build(TRANSLATION, width=16, depth=2, heads=2, window=2, **options)
+    window = {"window": 2} if options.get("attention") == "truncated" else {}
+    model = SPECS["transformer"].build(TRANSLATION, width=16, depth=2, heads=2, **window, **options)
     with torch.no_grad():
         for weight in model.parameters():
             weight.mul_(2 if weight.dim() > 1 else 1)
@@ -306,7 +307,8 @@ def test_padding_changes_no_answer_of_bert(positions: str | None) -> None:
     for attention in ATTENTIONS:
         if positions == "alibi" and attention in ("linear", "performer"):
             continue
-        model = SPECS["bert"].build(CLASSES, positions=positions, attention=attention, window=2).double().eval()
+        window = {"window": 2} if attention == "truncated" else {}
+        model = SPECS["bert"].build(CLASSES, positions=positions, attention=attention, **window).double().eval()
         inputs = some(TEXT)
         together = model.predict(inputs)
         for row, length in enumerate(LENGTHS.tolist()):

@@ -21,15 +21,19 @@ TINY = 1e-20
 class EluFeatures(nn.Module):
     """elu(x) + 1, which is positive."""
 
-    def forward(self, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, query: Tensor, key: Tensor, mask: Tensor | None = None, whole: bool = False
+    ) -> tuple[Tensor, Tensor]:
         return F.elu(query) + 1, F.elu(key) + 1
 
 
 class Linear(nn.Module):
     """phi(q) . sum of phi(k) v, divided by phi(q) . sum of phi(k). Interface as in `Full`.
 
-    `features(query, key)` gives phi of both, (B, heads, T, M), positive. Time and memory grow with T: a causal model
-    keeps one sum for each chunk of 64 places, not for each place. There are no weights of pairs to drop out.
+    `features(query, key, mask, whole)` gives phi of both, (B, heads, T, M), positive; `whole` says that all keys under
+    the mask are there, and one factor on all of them cancels. Time and memory grow with T: a causal model keeps one sum
+    for each chunk of 64 places, not for each place. There are no weights of pairs to drop out. Sums are kept in single
+    precision or better, whatever autocast says: over a long text, half precision would lose what is added last.
     """
 
     def __init__(self, features: nn.Module, *, causal: bool = False) -> None:
@@ -46,7 +50,11 @@ class Linear(nn.Module):
     def forward(
         self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None, turn: Turn | None = None
     ) -> Tensor:
-        query, key = self.features(query, key)
+        with torch.autocast(value.device.type, enabled=False):
+            return self._attend(*widened(query, key, value), mask, turn).to(value.dtype)
+
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, turn: Turn | None) -> Tensor:
+        query, key = self.features(query, key, mask, not self.causal)
         if mask is not None:
             key = key.masked_fill(~mask, 0.0)
         total = causal_product if self.causal else product
@@ -58,20 +66,31 @@ class Linear(nn.Module):
 
     def start(self, key: Tensor, value: Tensor, turn: Turn | None = None) -> Any:
         """The sum of phi(k) (v, 1), (N, heads, M, size + 1), and with rotary positions that of the turned phi(k)."""
-        key = self.features(key, key)[1]
-        return tuple(part.transpose(-2, -1) @ with_ones(value) for part in self._parts(key, turn))
+        with torch.autocast(value.device.type, enabled=False):
+            key, value = widened(key, value)
+            key = self.features(key, key)[1]
+            return tuple(part.transpose(-2, -1) @ with_ones(value) for part in self._parts(key, turn))
 
     def step(
         self, query: Tensor, key: Tensor, value: Tensor, cache: Any, turn: Turn | None = None
     ) -> tuple[Tensor, Any]:
-        query, key = self.features(query, key)
-        keys, queries = self._parts(key, turn), self._parts(query, turn)
-        cache = tuple(sums + part.transpose(-2, -1) @ with_ones(value) for sums, part in zip(cache, keys, strict=True))
-        found = [part @ sums for part, sums in zip(queries, cache, strict=True)]  # each (N, heads, 1, size + 1)
-        return found[-1][..., :-1] / found[0][..., -1:].clamp(min=TINY), cache
+        dtype = value.dtype
+        with torch.autocast(value.device.type, enabled=False):
+            query, key, value = widened(query, key, value)
+            query, key = self.features(query, key)
+            keys, queries = self._parts(key, turn), self._parts(query, turn)
+            ones = with_ones(value)
+            cache = tuple(sums + part.transpose(-2, -1) @ ones for sums, part in zip(cache, keys, strict=True))
+            found = [part @ sums for part, sums in zip(queries, cache, strict=True)]  # each (N, heads, 1, size + 1)
+            return (found[-1][..., :-1] / found[0][..., -1:].clamp(min=TINY)).to(dtype), cache
 
     def _parts(self, x: Tensor, turn: Turn | None) -> tuple[Tensor, ...]:
         return (x,) if turn is None else (x, rotate(x, turn))
+
+
+def widened(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The same in single precision, where they are in half."""
+    return tuple(tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor for tensor in tensors)
 
 
 def with_ones(value: Tensor) -> Tensor:

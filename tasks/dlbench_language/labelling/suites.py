@@ -18,7 +18,13 @@ def suites() -> Iterable[Suite]:
         name="labelling",
         blocks=(
             Block(
-                models=(*COUNTED, *(f"{cell}[{SLOTS}]" for cell in CELLS), f"lstm[{SLOTS},bidirectional=true]"),
+                models=(
+                    *COUNTED,
+                    *(f"{cell}[{SLOTS}]" for cell in CELLS),
+                    f"jordan[{SLOTS},context=3]",
+                    f"elman[{SLOTS},context=3]",
+                    f"lstm[{SLOTS},bidirectional=true]",
+                ),
                 tasks=("atis_slots",),
             ),
             Block(models=(*COUNTED, f"lstm[{SPEECH}]", f"lstm[{SPEECH},characters=true]"), tasks=("ewt_pos",)),

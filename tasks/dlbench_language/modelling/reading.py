@@ -32,7 +32,7 @@ def read_lines(path: Path) -> list[str]:
     """The lines without their ends. Only a line feed ends one: text may hold other characters that Unicode counts as
     line ends."""
     lines = read_text(path).split("\n")
-    return lines if lines[-1] else lines[:-1]
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def words_of(line: str) -> list[str]:

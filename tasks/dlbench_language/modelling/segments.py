@@ -103,12 +103,15 @@ def shuffled(text: Tensor, batch_size: int, length: int, generator: torch.Genera
 
 
 def random_windows(text: Tensor, batch_size: int, length: int, generator: torch.Generator) -> Segments:
-    """Windows that start anywhere, drawn with replacement, as many as go into the text. Raises UsageError where the
-    text is shorter than a batch."""
-    steps = (len(text) - 1) // (batch_size * length)
+    """Windows in random order that lie side by side from a random place on, another one in each pass: a window may
+    begin anywhere, and a pass shows every token once, but for what is left over at both ends and in the last batch.
+    Raises UsageError where the text is shorter than a batch."""
+    offset = int(torch.randint(min(length, len(text) - 1), (), generator=generator))
+    steps = (len(text) - 1 - offset) // (batch_size * length)
     if not steps:
         raise UsageError(f"{len(text):,} tokens can't fill {batch_size} windows of {length}: choose smaller ones")
-    starts = torch.randint(len(text) - length, (steps, batch_size, 1), generator=generator)
+    order = torch.randperm((len(text) - 1 - offset) // length, generator=generator)[: steps * batch_size]
+    starts = (offset + order * length).view(steps, batch_size, 1)
     places = starts.to(text.device) + torch.arange(length, device=text.device)  # (S, B, T)
     return Segments(ids=text[places], targets=text[places + 1])
 

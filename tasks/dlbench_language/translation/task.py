@@ -76,7 +76,7 @@ class TranslationTask:
             input=Tokens(vocab=len(self.source), length=max(int(s.source.lengths.max()) for s in self.splits.values())),
             output=TokenSequence(
                 vocab=len(self.target),
-                length=max(int(s.target.lengths.max()) for s in self.splits.values()),
+                length=max(int(self.splits[name].target.lengths.max()) for name in ("train", "val")),
                 start=START,
                 end=END,
             ),
