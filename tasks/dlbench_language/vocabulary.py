@@ -37,7 +37,11 @@ class Vocabulary:
 
 def drop_rare(ids: Tensor, *, first_rare: int, rate: float, generator: torch.Generator) -> Tensor:
     """Replace words from number `first_rare` on by the unknown word, each with probability `rate`: so that it is
-    trained on words as rare as those that it will stand for. `generator` is on the CPU; a new tensor comes back."""
+    trained on words as rare as those that it will stand for. `generator` is on the CPU; a new tensor comes back.
+
+    On validation, half of the time was better than never, and than leaving such words out of the vocabulary: 76.0, 74.9
+    and 74.8 % for `textcnn` on the first fold of `rt_polarity` (one seed); for slots it made no difference.
+    """
     dropped = (torch.rand(ids.shape, generator=generator) < rate).to(ids.device)
     return ids.masked_fill(dropped & (ids >= first_rare), UNKNOWN)
 
