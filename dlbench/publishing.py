@@ -1,4 +1,4 @@
-"""Records and leaderboards as others may see them: no host names, no absolute paths, no logs."""
+"""Records and leaderboards as others may see them: no host names, no absolute paths, no logs, no sampled texts."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
         for record in records:
             folder = target / slug(suite) / slug(record["environment"]["machine"])
             public = Record({**scrubbed(record.body), "suite": suite})
+            public.body.pop("samples", None)  # texts may be the data set's, whose licence may forbid it
             folders.setdefault(folder, {})[square_of(public)] = public
     for folder, squares in folders.items():
         old = {square_of(r): r for r in map(read_record, sorted((folder / "records").glob("*.json")))}

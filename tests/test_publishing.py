@@ -87,6 +87,12 @@ def test_a_published_record_has_no_path_anywhere(tmp_path: Path) -> None:
     assert "no file x.bin" in text
 
 
+def test_sampled_texts_stay_at_home(tmp_path: Path) -> None:
+    (folder,) = publish({"quick": [cell(0.9, samples=["source ||| reference ||| translation"])]}, tmp_path)
+    (record,) = (folder / "records").glob("*.json")
+    assert "samples" not in json.loads(record.read_text())
+
+
 def test_a_record_of_a_newer_version_is_published_with_what_it_holds(tmp_path: Path) -> None:
     newer = cell(0.5, schema=2, carbon_g=1, runtime={"nodes": 4})
     (folder,) = publish({"quick": [newer]}, tmp_path)

@@ -283,9 +283,9 @@ def test_samples_go_on_from_line_heads(options: dict[str, Any], tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["language", "language_published"])
-def test_every_pair_of_the_suites_fits_and_builds(name: str, data_root: Path) -> None:
+def test_every_pair_of_the_suites_fits_and_builds(name: str, data_root: Path, tmp_path: Path) -> None:
     suite = catalog().suite(name)
-    found = plan(catalog(), Request(suites=(suite,), data_root=data_root, cache=Path("no-cache"), profiles=False))
+    found = plan(catalog(), Request(suites=(suite,), data_root=data_root, cache=tmp_path, profiles=False))
     assert len(found.cells) > 10
     assert not found.skips
     for cell in found.cells:
