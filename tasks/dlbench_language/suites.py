@@ -27,7 +27,12 @@ def _language() -> Suite:
     return Suite(
         name="language",
         blocks=(
-            Block(models=("constant", "ngram", "gru", "lstm", "gpt"), tasks=("markov_chars",)),
+            Block(
+                models=("constant", "ngram", "gru", "lstm", "gpt"),
+                tasks=("markov_chars",),
+                set={"budget.epochs": 6},
+                variant="6 epochs",
+            ),
             Block(models=("constant", "ngram", "ngram[order=3]"), tasks=("markov_chars[order=2]",)),
             Block(
                 models=("gru", "lstm", "gpt"),
