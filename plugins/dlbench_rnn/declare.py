@@ -169,7 +169,11 @@ def models() -> Iterable[ModelSpec]:
         **shared,
     )
     yield ModelSpec(
-        name="lstm", build=build_lstm, paper="Hochreiter and Schmidhuber 1997, Long Short-Term Memory", **shared
+        name="lstm",
+        build=build_lstm,
+        paper="Hochreiter and Schmidhuber 1997, Long Short-Term Memory",
+        recipes={"shakespeare_char": {"lr": 4e-3}},  # the task's is nanoGPT's, a Transformer's; see docs/sequences.md
+        **shared,
     )
     yield ModelSpec(
         name="lstm_peephole",
