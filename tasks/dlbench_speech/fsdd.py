@@ -18,13 +18,13 @@ from torch import Tensor
 
 from dlbench import Batch, Classes, Series, SeriesBatch, Signature
 from dlbench.data import Data
+from dlbench.data.kept import Arrays, kept
 from dlbench.data.sequences import BucketedBatches, Ragged
 from dlbench.data.splits import stratified_split
 from dlbench.data.verify import digest
 from dlbench.errors import NoData, unknown
 
 from .archive import RATE, Recording, read_archive
-from .cache import Arrays, kept
 from .features import FLOOR, WINDOW, LogMel
 from .files import FSDD, RECORDINGS
 
@@ -149,7 +149,7 @@ def read_sounds(data: Data, *, mels: int, hop: int) -> Sounds:
         "version": VERSION, "librosa": version("librosa"), "data": digest(FSDD, data.root, data.cache),
         "mels": mels, "hop": hop, "window": WINDOW, "floor": FLOOR,
     }  # fmt: skip
-    return Sounds(**kept(data.cache, "fsdd", parameters, make))
+    return Sounds(**kept(data.cache, "speech/fsdd", parameters, make))
 
 
 def compute(recordings: list[Recording], log_mel: Callable[[NDArray[np.int16]], NDArray[np.float32]]) -> Arrays:

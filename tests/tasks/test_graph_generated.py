@@ -1,4 +1,4 @@
-"""PATTERN and CLUSTER against the parameters that they are drawn with; declarations and cache of generated tasks."""
+"""PATTERN and CLUSTER against the parameters that they are drawn with; declarations of generated tasks."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from dlbench.data import Data
+from dlbench.data.kept import Arrays
 from dlbench.data.root import default_cache
 from dlbench.errors import UsageError
 from dlbench.plan import check_ingredients
 from dlbench.testing import check_task, report
-from dlbench_graph.generated import cache, sbm, specs
+from dlbench_graph.generated import sbm, specs
 from dlbench_graph.scores import batch_balanced_accuracy
 from workshop import catalog
 
@@ -28,16 +29,16 @@ SIZE, SQUARE = np.mean(np.arange(*sbm.SIZES)), np.mean(np.square(np.arange(*sbm.
 
 
 @pytest.fixture(scope="module")
-def pattern() -> cache.Arrays:
+def pattern() -> Arrays:
     return sbm.generate(PATTERN)
 
 
 @pytest.fixture(scope="module")
-def cluster() -> cache.Arrays:
+def cluster() -> Arrays:
     return sbm.generate(CLUSTER)
 
 
-def graphs_of(arrays: cache.Arrays) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]]:
+def graphs_of(arrays: Arrays) -> Iterator[tuple[NDArray[Any], NDArray[Any], NDArray[np.bool_]]]:
     """Signal, label and adjacency matrix of each graph."""
     nodes, edges = arrays["node_counts"].cumsum(), arrays["edge_counts"].cumsum()
     for n, last_node, e, last_edge in zip(arrays["node_counts"], nodes, arrays["edge_counts"], edges, strict=True):
@@ -64,7 +65,7 @@ def assert_rate(hits: float, trials: float, chance: float) -> None:
 # --- PATTERN ----------------------------------------------------------------------------------------------
 
 
-def test_pattern_edges_have_the_given_chances(pattern: cache.Arrays) -> None:
+def test_pattern_edges_have_the_given_chances(pattern: Arrays) -> None:
     base, across, possible_across, excess = [], 0, 0, []
     for _, label, links in graphs_of(pattern):
         inside = label == 1
@@ -80,7 +81,7 @@ def test_pattern_edges_have_the_given_chances(pattern: cache.Arrays) -> None:
     assert_mean(excess[:: PATTERN.graphs[0]][: PATTERN.patterns], 0.0)  # one graph of each pattern
 
 
-def test_pattern_classes_and_signals_have_the_given_shares(pattern: cache.Arrays) -> None:
+def test_pattern_classes_and_signals_have_the_given_shares(pattern: Arrays) -> None:
     drawn = list(graphs_of(pattern))
     one_each = drawn[: 2 * PATTERN.patterns : 2]
     assert_mean([(label == 1).sum() for _, label, _ in one_each], SIZE)
@@ -90,7 +91,7 @@ def test_pattern_classes_and_signals_have_the_given_shares(pattern: cache.Arrays
         assert_rate((base == value).sum(), len(base), 1 / 3)
 
 
-def test_the_splits_share_the_patterns_and_not_the_base_graphs(pattern: cache.Arrays) -> None:
+def test_the_splits_share_the_patterns_and_not_the_base_graphs(pattern: Arrays) -> None:
     drawn = list(graphs_of(pattern))
     first, second = drawn[0], drawn[PATTERN.sizes[0]]  # of train and of val
     edges = [links[label == 1][:, label == 1].sum() for _, label, links in (first, second)]
@@ -118,7 +119,7 @@ def test_a_threshold_on_the_degree_alone_finds_most_of_the_pattern() -> None:
 # --- CLUSTER ----------------------------------------------------------------------------------------------
 
 
-def test_cluster_edges_have_the_given_chances(cluster: cache.Arrays) -> None:
+def test_cluster_edges_have_the_given_chances(cluster: Arrays) -> None:
     counts = np.zeros((2, 2))  # linked or not, of one community or of two
     sizes = []
     for _, label, links in graphs_of(cluster):
@@ -135,7 +136,7 @@ def test_cluster_edges_have_the_given_chances(cluster: cache.Arrays) -> None:
     assert (min(sizes), max(sizes)) == (5, 34)
 
 
-def test_one_node_of_each_community_shows_it(cluster: cache.Arrays) -> None:
+def test_one_node_of_each_community_shows_it(cluster: Arrays) -> None:
     places = []
     for signal, label, _ in graphs_of(cluster):
         shown = np.nonzero(signal)[0]
@@ -221,39 +222,3 @@ def test_recipes_resolve(name: str) -> None:
     assert recipe.select == "last"
     assert spec.monitor == ("" if name.endswith("_small") else "loss")
     assert spec.monitored.name == ("loss" if spec.monitor else spec.metric.name)
-
-
-# --- cache ------------------------------------------------------------------------------------------------
-
-
-def test_the_cache_gives_back_what_was_kept(tmp_path: Path) -> None:
-    calls = []
-
-    def make() -> cache.Arrays:
-        calls.append(1)
-        return {"a": np.arange(3, dtype=np.int16), "b": np.eye(2)}
-
-    first = cache.kept(tmp_path, "thing", {"size": 3}, make)
-    again = cache.kept(tmp_path, "thing", {"size": 3}, make)
-    assert len(calls) == 1
-    assert all(np.array_equal(first[key], again[key]) and first[key].dtype == again[key].dtype for key in first)
-    cache.kept(tmp_path, "thing", {"size": 4}, make)
-    assert len(calls) == 2
-    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(".")]  # no temporary file is left
-
-
-def test_a_broken_cache_is_made_anew(tmp_path: Path) -> None:
-    def make() -> cache.Arrays:
-        return {"a": np.arange(3)}
-
-    cache.kept(tmp_path, "thing", {}, make)
-    (file,) = tmp_path.rglob("*.npz")
-    file.write_bytes(file.read_bytes()[:40])
-    assert cache.kept(tmp_path, "thing", {}, make)["a"].tolist() == [0, 1, 2]
-    assert cache.kept(tmp_path, "thing", {}, lambda: {})["a"].tolist() == [0, 1, 2]
-
-
-def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("not a folder")
-    assert cache.kept(blocked, "thing", {}, lambda: {"a": np.arange(3)})["a"].tolist() == [0, 1, 2]

@@ -319,7 +319,7 @@ def test_an_empty_line_is_one_end_of_line(tmp_path: Path) -> None:
     ("texts", "message"),
     [
         ({"val": b""}, "ptb.valid.txt is empty"),
-        ({"train": b" a \n b \xff \n"}, "ptb.train.txt, line 2: byte 0xff is not UTF-8"),
+        ({"train": b" a \n b \xff \n"}, "ptb.train.txt, line 2: byte 4 is not utf-8"),
         ({"test": b" a \n\n b zebra \n"}, "ptb.test.txt, line 3: '.*' is not in the training text"),
     ],
 )
@@ -330,7 +330,7 @@ def test_bad_files_are_named_with_the_line(name: str, texts: dict[str, bytes], m
 
 
 def test_a_bad_play_is_named_with_the_line(tmp_path: Path) -> None:
-    with pytest.raises(NoData, match=r"input\.txt, line 3: byte 0xe9 is not UTF-8"):
+    with pytest.raises(NoData, match=r"input\.txt, line 3: byte 5 is not utf-8"):
         SPECS["shakespeare_char"].load(plays(tmp_path, b"To be\nor not\nto b\xe9\n"))
 
 

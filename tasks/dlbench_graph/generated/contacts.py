@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 
 from dlbench import DynamicGraph, NodeClasses, Signature
+from dlbench.data.kept import Arrays
 
-from .cache import Arrays
 from .dynamic import DynamicGraphs, DynamicGraphSet
 from .splits import in_order
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from dlbench import Graph, GraphClasses, NoData, Signature
 from dlbench.data import Data
 from dlbench.data.graphs import GraphSet
+from dlbench.data.kept import Arrays, kept
 from dlbench.data.verify import digest
 from dlbench.errors import UsageError
 
 from ..many import ManyGraphs
 from ..scores import accuracy
 from . import superpixels
-from .cache import Arrays, kept
 from .files import MNIST
 from .splits import in_order
 
@@ -66,7 +66,7 @@ def load_part(data: Data, name: str, size: int) -> Arrays:
         "part": name, "size": size, "seed": SEED, "files": digest(MNIST, data.root, data.cache), "version": VERSION,
         "scikit-image": superpixels.release(),
     }  # fmt: skip
-    return kept(data.cache, "mnist_superpixels", key, lambda: convert(data, name, size))
+    return kept(data.cache, "graph/mnist_superpixels", key, lambda: convert(data, name, size))
 
 
 def convert(data: Data, name: str, size: int) -> Arrays:

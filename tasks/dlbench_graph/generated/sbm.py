@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 from dlbench import Graph, NodeClasses, Signature
 from dlbench.data import Data
 from dlbench.data.graphs import GraphSet
+from dlbench.data.kept import Arrays, kept
 
 from ..many import ManyGraphs
 from ..positions import add_positions
 from ..scores import balanced_cross_entropy, batch_balanced_accuracy
-from .cache import Arrays, kept
 from .splits import in_order
 
 VERSION = 1  # raise it when the same parameters give other graphs
@@ -158,7 +158,7 @@ def generate(form: PatternSet | ClusterSet) -> Arrays:
 def make_task(data: Data, form: PatternSet | ClusterSet, *, pe: int = 0) -> ManyGraphs:
     """The task with `pe` columns of Laplacian positional encodings. Raises UsageError on a bad `pe`."""
     key = {**asdict(form), "sizes": SIZES, "splits": form.sizes, "version": VERSION}
-    found = kept(data.cache, form.name, key, lambda: generate(form))
+    found = kept(data.cache, f"graph/{form.name}", key, lambda: generate(form))
     nodes = np.eye(form.num_signals, dtype=np.float32)[found["signals"]]
     nodes = add_positions(nodes, found["node_counts"], found["edge_counts"], found["edges"], pe, data.cache)
     graphs = GraphSet(

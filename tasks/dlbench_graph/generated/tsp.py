@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from dlbench import EdgeClasses, Graph, Signature
 from dlbench.data import Data
 from dlbench.data.graphs import GraphSet
+from dlbench.data.kept import Arrays, kept
 
 from ..many import ManyGraphs
 from ..scores import f1
 from . import tours
-from .cache import Arrays, kept
 from .splits import in_order
 
 VERSION = 1  # raise it when the same parameters give other instances or labels
@@ -100,7 +100,7 @@ def make_task(data: Data, form: TourSet, *, distances: bool = True) -> ManyGraph
     """The task; without `distances`, edges have no feature. Raises NoData where fast_tsp is missing and the labels
     aren't in the cache."""
     key: dict[str, Any] = {**asdict(form), "search": [tours.SCALE, tours.SEARCH], "version": VERSION}
-    solved = kept(data.cache, form.name, key, lambda: solve(form))
+    solved = kept(data.cache, f"graph/{form.name}", key, lambda: solve(form))
     built = build(solved)
     graphs = GraphSet(
         node_counts=solved["counts"],

@@ -13,26 +13,9 @@ from torch import Tensor
 from dlbench.data import Data
 from dlbench.errors import NoData
 
+from ..lines import place, read_lines
+
 EOS = "<eos>"  # closes each line
-
-
-def read_text(path: Path) -> str:
-    """The whole file. Raises NoData, naming file and line, where it is empty or not UTF-8."""
-    raw = path.read_bytes()
-    if not raw:
-        raise NoData(f"{path} is empty: fetch it again")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise NoData(f"{path}, line {line}: byte 0x{raw[error.start]:02x} is not UTF-8; fetch the file again") from None
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines without their ends. Only a line feed ends one: text may hold other characters that Unicode counts as
-    line ends."""
-    lines = read_text(path).split("\n")
-    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def words_of(line: str) -> list[str]:
@@ -69,12 +52,12 @@ class Vocabulary:
         """Token numbers (N + 1,) int64: the end of a line, then the N of the file's lines. Raises NoData at the first
         symbol that isn't known."""
         numbers = [self.numbers[EOS]]
-        for place, line in enumerate(lines, start=1):
+        for number, line in enumerate(lines, start=1):
             try:
                 numbers += [self.numbers[symbol] for symbol in line]
             except KeyError as error:
                 raise NoData(
-                    f"{path}, line {place}: {error.args[0]!r} is not in the training text, whose vocabulary is "
+                    f"{place(path, number)}: {error.args[0]!r} is not in the training text, whose vocabulary is "
                     "closed; use the files of one edition"
                 ) from None
         return torch.tensor(numbers, dtype=torch.int64)
@@ -86,6 +69,6 @@ def read_splits(
     """The vocabulary of the training file, and each split's tokens (N + 1,), of which the first, the end of a line,
     only is there so that every token of the file is predicted once. Raises NoData."""
     paths = {split: data.path(file) for split, file in files.items()}
-    lines = {split: [tokens_of(line) for line in read_lines(path)] for split, path in paths.items()}
+    lines = {split: [tokens_of(line) for line in read_lines(path, blank=True)] for split, path in paths.items()}
     vocabulary = Vocabulary.of(token for line in lines["train"] for token in line)
     return vocabulary, {split: vocabulary.encode(lines[split], paths[split]) for split in files}

@@ -14,8 +14,9 @@ from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens
 from dlbench.data import Data
 from dlbench.errors import UsageError
 
+from ..lines import read_text
 from . import segments
-from .reading import Vocabulary, characters_of, read_splits, read_text, words_of
+from .reading import Vocabulary, characters_of, read_splits, words_of
 
 EVAL_STREAMS = 10
 EVAL_LOGITS = 2**22  # at most so many at once: larger tensors cost several times as much memory traffic

@@ -16,8 +16,6 @@ def read_pairs(source: Path, target: Path) -> list[tuple[Sentence, Sentence]]:
     or isn't UTF-8, or has no partner."""
     sides = [(path, read_lines(path)) for path in (source, target)]
     (short, fewer), (long, more) = sorted(sides, key=lambda side: len(side[1]))
-    if not more:
-        raise NoData(f"{place(long, 1)}: there is no line; fetch the file again")
     if len(fewer) != len(more):
         raise NoData(
             f"{place(long, len(fewer) + 1)} has no translation, as {short.name} ends before; fetch both files again"

@@ -1,4 +1,4 @@
-"""Keep generated arrays in the cache folder, so that they are made once."""
+"""Keep arrays that took time to make in the cache folder, so that the next cell reads them in a fraction of it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Arrays = dict[str, NDArray[Any]]
 
 def kept(cache: Path, name: str, parameters: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
     """What `make` returns, from the cache where it was made before with equal `parameters`: all that the result depends
-    on, a version among them. A cache that can't be read or written only costs making it again."""
+    on, a version of its maker among them. `name` is a folder and a name, `graph/csl`. A cache that can't be read or
+    written only costs making it again."""
     key = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()
-    path = cache / "graph" / f"{name}-{key[:32]}.npz"
+    path = cache / f"{name}-{key[:32]}.npz"
     found = _read(path)
     if found is not None:
         return found
