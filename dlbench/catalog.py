@@ -12,6 +12,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -41,7 +42,7 @@ class Source:
     name: str
     target: str
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The version of the distribution that provides it; empty for a single file."""
         from importlib.metadata import PackageNotFoundError, version
@@ -87,6 +88,10 @@ class Catalog:
 
     def suite(self, name: str) -> Suite:
         return self._get("suites", name)  # type: ignore[no-any-return]
+
+    def spec(self, kind: str, name: str) -> Any:
+        """A spec of any kind (`models`, `tasks`, `optimizers`, ...). Raises UsageError."""
+        return self._get(kind, name)
 
     def provider(self, kind: str, name: str) -> Source:
         """Who provides a spec."""

@@ -1,158 +1,123 @@
-"""A digest of the sources that define a model or a task, so that an edited model never shows old numbers.
+"""Digests of what specs stand for, so that an edited model or task never shows old numbers.
 
-Sources are read as files, never imported. From the function that builds, the digest follows what the function uses of
-its own module (its text, and the top-level names that it mentions) and every module of its own package that it
-imports, whole and transitively.
+A digest covers the sources that a spec's functions can reach (see `sources`) and the values that they carry with them:
+bound and default arguments, closures, the fields of callable objects, and the spec's own fields.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
-import inspect
+import json
 import sys
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .sources import CORE, Walk, is_installed
 
-def source_digest(function: Callable[..., Any]) -> str:
-    """The digest of a builder or loader: 16 hex digits. A partial's bound arguments count too."""
-    bound: dict[str, Any] = {}
-    while isinstance(function, partial):
-        bound = {**{str(i): value for i, value in enumerate(function.args)}, **function.keywords, **bound}
-        function = function.func
-    name = getattr(function, "__qualname__", type(function).__qualname__).partition(".")[0]
-    module = sys.modules.get(function.__module__)
-    file = inspect.getsourcefile(module) if module is not None else None
-    if module is None or file is None:
-        return hashlib.sha256(repr((function.__module__, name, bound)).encode()).hexdigest()[:16]
-    package = _package_root(Path(file), getattr(module, "__package__", "") or "")
-    texts = _function_texts(Path(file), name, package)
-    return hashlib.sha256(
-        "\0".join([*texts, *(f"{key}={_bound_text(bound[key])}" for key in sorted(bound))]).encode()
-    ).hexdigest()[:16]
+DESCRIPTIVE = frozenset({
+    "name", "paper", "description", "family", "accepts", "why_not", "preload", "recipe", "recipes", "data", "datasets",
+    "heavy",
+})  # fmt: skip
+"""Fields of specs that change no result by themselves, or reach it by the recipe or the digest of the data."""
 
 
-def _bound_text(value: Any) -> str:
-    """A bound argument as text that is the same in every process: a function by its sources, not its address."""
-    name = getattr(value, "__qualname__", None)
-    if name is None:
-        return repr(value)
-    return f"{value.__module__}.{name}" + (f" {source_digest(value)}" if inspect.isfunction(value) else "")
+@dataclass(frozen=True)
+class Made:
+    """What a spec is made of: its digest (16 hex digits), the files read for it, the installed packages it needs."""
+
+    digest: str
+    files: frozenset[Path]
+    needs: frozenset[str]
 
 
-def _package_root(file: Path, package: str) -> Path:
-    """The folder of the top-level package that holds this file; its own folder for a single file."""
-    depth = package.count(".")
-    folder = file.parent
-    for _ in range(depth):
-        folder = folder.parent
-    return folder
+def made_of(spec: Any) -> Made:
+    """Of a spec: its functions' sources and every field that acts."""
+    walk = Walk()
+    acting = {f.name: _describe(getattr(spec, f.name), walk, ()) for f in fields(spec) if f.name not in DESCRIPTIVE}
+    return Made(_hash([acting, walk.texts]), walk.files, frozenset(walk.needs))
 
 
-def _function_texts(file: Path, name: str, root: Path) -> list[str]:
-    """The text of a top-level name with what it mentions, then each module it imports, in a fixed order."""
-    source, tree = _parse(file)
-    top = _top_level(tree)
-    if name not in top:
-        return [source, *_module_texts(_imports(tree, file, root), root)]
-    wanted, texts, modules = [name], {}, set()
-    while wanted:
-        current = wanted.pop()
-        if current in texts or current not in top:
+def source_digest(thing: Any) -> str:
+    """The digest of one function, class or object: 16 hex digits."""
+    walk = Walk()
+    described = _describe(thing, walk, ())
+    return _hash([described, walk.texts])
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _describe(value: Any, walk: Walk, above: tuple[int, ...]) -> Any:
+    """A value as JSON that is the same in every process: functions by their sources, objects by their fields, nothing
+    by its address. `above` holds what contains the value, against circles."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if id(value) in above:
+        return "..."
+    inner = (*above, id(value))
+    if isinstance(value, Mapping):
+        return sorted([str(_describe(k, walk, inner)), _describe(v, walk, inner)] for k, v in value.items())
+    if isinstance(value, (list, tuple)):
+        return [_describe(item, walk, inner) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(str(_describe(item, walk, inner)) for item in value)
+    if isinstance(value, partial):
+        return ["partial", *(_describe(part, walk, inner) for part in (value.func, value.args, value.keywords))]
+    if isinstance(value, types.MethodType):
+        return ["method", _describe(value.__func__, walk, inner), _describe(value.__self__, walk, inner)]
+    if isinstance(value, (type, types.FunctionType)):
+        return [_follow(value, walk), *(_describe(part, walk, inner) for part in _carried(value))]
+    if (wrapped := getattr(value, "__wrapped__", None)) is not None:
+        return ["wrapped", _describe(wrapped, walk, inner)]
+    return _describe_object(value, walk, inner)
+
+
+def _describe_object(value: Any, walk: Walk, inner: tuple[int, ...]) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, (types.ModuleType, types.BuiltinFunctionType)):
+        return value.__name__
+    if callable(getattr(value, "tobytes", None)):
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    kind = _follow(type(value), walk)
+    if is_dataclass(value):
+        return [kind, {f.name: _describe(getattr(value, f.name), walk, inner) for f in fields(value)}]
+    slots = [s for s in getattr(type(value), "__slots__", ()) if isinstance(s, str) and hasattr(value, s)]
+    state = {**{s: getattr(value, s) for s in slots}, **getattr(value, "__dict__", {})}
+    if state:
+        return [kind, _describe(state, walk, inner)]
+    text = repr(value)
+    return kind if " at 0x" in text else [kind, text]
+
+
+def _carried(function: Any) -> list[Any]:
+    """The values that a function took with it when it was made; they need not stand in its text."""
+    if isinstance(function, type):
+        return []
+    cells = []
+    for cell in function.__closure__ or ():
+        try:
+            cells.append(cell.cell_contents)
+        except ValueError:  # not filled yet
             continue
-        texts[current] = "\n".join(_text(source, node) for node in top[current])
-        for node in top[current]:
-            modules |= set(_imports(node, file, root))
-            wanted += sorted({n.id for n in ast.walk(node) if isinstance(n, ast.Name)})
-    return [*(texts[key] for key in sorted(texts)), *_module_texts(modules, root)]
+    return [cells, function.__defaults__, function.__kwdefaults__]
 
 
-def _text(source: str, node: ast.stmt) -> str:
-    """The whole lines of a statement, its decorators included."""
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
-    return "\n".join(source.split("\n")[first - 1 : node.end_lineno])
-
-
-def _module_texts(files: Any, root: Path) -> list[str]:
-    """The texts of modules and of all that they import from the same package."""
-    seen: dict[Path, str] = {}
-    queue = sorted(files)
-    while queue:
-        file = queue.pop()
-        if file in seen:
-            continue
-        seen[file], tree = _parse(file)
-        queue += _imports(tree, file, root)
-    return [seen[file] for file in sorted(seen)]
-
-
-def _top_level(tree: ast.Module) -> dict[str, list[ast.stmt]]:
-    """The statements that make each name of a module what it is: its definitions, and what changes it afterwards."""
-    names: dict[str, list[ast.stmt]] = {}
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            made = {node.name}
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            made = {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        else:
-            made = {name for child in ast.walk(node) if (name := _written(child))}
-        for name in made:
-            names.setdefault(name, []).append(node)
-    return names
-
-
-def _written(node: ast.AST) -> str | None:
-    """The name that a piece of a statement writes to: `x = ..`, `x[..] = ..`, `x.y = ..`, `x.append(..)`."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        node = node.value.func
-    elif not isinstance(getattr(node, "ctx", None), ast.Store):
-        return None
-    while isinstance(node, (ast.Attribute, ast.Subscript)):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else None
-
-
-def _imports(node: ast.AST, file: Path, root: Path) -> Iterator[Path]:
-    """The files of the same package that the imports under a node name."""
-    for child in ast.walk(node):
-        if isinstance(child, ast.ImportFrom):
-            base = file.parent
-            for _ in range(child.level - 1):
-                base = base.parent
-            dotted = child.module.split(".") if child.module else []
-            if child.level == 0:
-                if not dotted or dotted[0] != root.name:
-                    continue
-                base, dotted = root, dotted[1:]
-            yield from _existing(base, dotted, [alias.name for alias in child.names])
-        elif isinstance(child, ast.Import):
-            for alias in child.names:
-                dotted = alias.name.split(".")
-                if dotted[0] == root.name:
-                    yield from _existing(root, dotted[1:], [])
-
-
-def _existing(base: Path, dotted: list[str], names: list[str]) -> Iterator[Path]:
-    place = base.joinpath(*dotted)
-    candidates = [place.with_suffix(".py") if dotted else place / "__init__.py"]
-    candidates += [place / "__init__.py"] if dotted else []
-    modules = [path for name in names for path in (place / f"{name}.py", place / name / "__init__.py")]
-    found = [path for path in modules if path.is_file()]
-    if dotted or len(found) < len(names) or not names:
-        # `from . import x` names the module x alone, not the whole package's front door
-        found += [path for path in candidates if path.is_file()]
-    yield from found
-
-
-@cache
-def _parsed(file: Path, stamp: tuple[int, int]) -> tuple[str, ast.Module]:
-    source = file.read_text(encoding="utf-8")
-    return source, ast.parse(source)
-
-
-def _parse(file: Path) -> tuple[str, ast.Module]:
-    stat = file.stat()
-    return _parsed(file, (stat.st_mtime_ns, stat.st_size))
+def _follow(thing: Any, walk: Walk) -> str:
+    """Walk the sources of a function or a class; returns its name."""
+    module = sys.modules.get(thing.__module__)
+    name = f"{thing.__module__}.{thing.__qualname__}"
+    file = getattr(module, "__file__", None)
+    first = thing.__module__.partition(".")[0]
+    if not file or not file.endswith(".py") or first == CORE or first in sys.stdlib_module_names:
+        return name
+    if is_installed(Path(file)):
+        walk.needs.add(first)
+        return name
+    walk.name(Path(file), thing.__qualname__.partition(".")[0])
+    return thing.__qualname__ if first.startswith("dlbench_file_") else name  # whose module's name has the folder in it

@@ -14,14 +14,15 @@ from .choice import Choice, only_defaults, option_defaults
 from .data.sets import DataSet
 from .data.verify import digest as data_digest
 from .data.verify import state as data_state
-from .digest import source_digest
+from .digest import Made, made_of
 from .errors import UsageError
 from .recipe import MODEL_KEYS, PART_KEYS, Recipe, Resolved, Settings, profile_settings, resolve
 from .results import slug
 from .runtime import Runtime
 from .specs import Block, ModelSpec, ProfileProtocol, Suite, TaskSpec
+from .versions import version_of
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised whenever the core trains, judges or measures differently, so that old records no longer count as done."""
 
 CUSTOM = "custom"
@@ -46,7 +47,8 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One cell (`seed` is set) or one profile (`protocol` is set), and all that its record says before it runs."""
+    """One cell (`seed` is set) or one profile (`protocol` is set), and all that its record says before it runs.
+    `covered`: the files whose content its name covers already."""
 
     name: str
     square: str
@@ -61,6 +63,7 @@ class Job:
     head: Mapping[str, Any]
     sources: tuple[Source, ...]
     preload: tuple[str, ...]
+    covered: frozenset[Path] = frozenset()
     no_data: str | None = None
     flags: tuple[str, ...] = ()
 
@@ -103,11 +106,11 @@ class Plan:
 
 def plan(catalog: Catalog, request: Request) -> Plan:
     """The jobs and skips of a request; raises UsageError on a wrong name, option or recipe."""
-    result, seen = Plan(), set()
+    result, seen, makings = Plan(), set(), Makings(catalog)
     for suite in request.suites or (Suite(name=CUSTOM, blocks=(Block(models=(), tasks=()),)),):
         seeds = _seeds(request.seeds if request.seeds is not None else suite.seeds)
-        for block, model, task in _grid(catalog, suite, request):
-            for job in _pair(catalog, suite, block, model, task, request, seeds, result):
+        for block, model, task in _told_apart(list(_grid(catalog, suite, request))):
+            for job in _pair(makings, suite, block, model, task, request, seeds, result):
                 if (suite.name, job.name) not in seen:
                     seen.add((suite.name, job.name))
                     (result.cells if job.protocol is None else result.profiles).append(job)
@@ -129,6 +132,20 @@ def _grid(catalog: Catalog, suite: Suite, request: Request) -> Iterator[tuple[Bl
                 yield block, model, task
 
 
+def _told_apart(grid: list[tuple[Block, Choice, Choice]]) -> Iterator[tuple[Block, Choice, Choice]]:
+    """The grid with a variant for each block that sets something else than another block does for the same pair under
+    the same variant: they are different rows."""
+    settings: dict[tuple[str, Choice, Choice], list[Settings]] = {}
+    for block, model, task in grid:
+        known = settings.setdefault((block.variant, model, task), [])
+        if block.set not in known:
+            known.append(block.set)
+    for block, model, task in grid:
+        others = settings[block.variant, model, task]
+        own = [f"{k}={v}" for k, v in block.set.items() if any(k not in o or o[k] != v for o in others)]
+        yield replace(block, variant=", ".join([v for v in (block.variant, *own) if v])), model, task
+
+
 def _axis(catalog: Catalog, kind: str, own: list[tuple[str, ...]], asked: Iterable[str]) -> list[list[Choice]]:
     def expand(texts: Iterable[str]) -> list[Choice]:
         return [*dict.fromkeys(catalog.checked(kind, c) for text in texts for c in catalog.expand(kind, text))]
@@ -143,9 +160,10 @@ def _axis(catalog: Catalog, kind: str, own: list[tuple[str, ...]], asked: Iterab
 
 
 def _pair(
-    catalog: Catalog, suite: Suite, block: Block, model: Choice, task: Choice, request: Request,
+    makings: Makings, suite: Suite, block: Block, model: Choice, task: Choice, request: Request,
     seeds: tuple[int, ...], result: Plan,
 ) -> Iterator[Job]:  # fmt: skip
+    catalog = makings.catalog
     model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
     resolved = recipe_of(model_spec, task_spec, block, request.settings)
     reason = why_skip(catalog, model_spec, task_spec, resolved.recipe, request.runtime)
@@ -156,7 +174,8 @@ def _pair(
         return
     check_ingredients(catalog, resolved.recipe)
     data = _data(task_spec, task, request, result)
-    head = _head(catalog, model, task, resolved.recipe, data)
+    parts = {pair: makings.of(*pair) for pair in _specs_of(model, task, resolved.recipe)}
+    head = _head(makings, model, task, parts, data)
     variant = ", ".join([v for v in (block.variant, *(f"{k}={v}" for k, v in request.settings.items())) if v])
     flags = [*task_spec.flags_of(dict(task.options)), *(["unverified_data"] if data["state"] == "unverified" else [])]
     if any(layer == "model" for layer in resolved.layers.values()):
@@ -164,7 +183,8 @@ def _pair(
     base = Job(
         name="", square="", suite=suite.name, variant=variant, model=model, task=task, recipe=resolved,
         runtime=request.runtime, seed=None, protocol=None, head=head, flags=tuple(flags),
-        sources=_sources(catalog, model, task, resolved.recipe),
+        sources=tuple(sorted({catalog.provider(*pair) for pair in parts}, key=lambda s: s.name)),
+        covered=frozenset().union(*(made.files for made in parts.values())),
         preload=(*model_spec.preload, *task_spec.preload), no_data=data["why"],
     )  # fmt: skip
     if request.cells:
@@ -218,17 +238,34 @@ def check_ingredients(catalog: Catalog, recipe: Recipe) -> None:
         catalog.checked("regularizers", regularizer)
 
 
-def _ingredients(recipe: Recipe) -> list[tuple[str, str]]:
+def _specs_of(model: Choice, task: Choice, recipe: Recipe) -> list[tuple[str, str]]:
+    """Kind and name of every spec that a job uses."""
     parts = [recipe, *(recipe.part(name) for name, _ in recipe.parts)]
     pairs = [(k, c.name) for p in parts for k, c in (("optimizers", p.optimizer), ("schedules", p.schedule))]
-    return [*dict.fromkeys([*pairs, *(("regularizers", r.name) for r in recipe.regularizers)])]
+    regularizers = [("regularizers", r.name) for r in recipe.regularizers]
+    return [*dict.fromkeys([("models", model.name), ("tasks", task.name), *pairs, *regularizers])]
 
 
-def _sources(catalog: Catalog, model: Choice, task: Choice, recipe: Recipe) -> tuple[Source, ...]:
-    """The plugins that a child needs for this job."""
-    wanted = [("models", model.name), ("tasks", task.name), *_ingredients(recipe)]
-    found = [catalog.provider(*pair) for pair in wanted]
-    return tuple(sorted(set(found), key=lambda s: s.name))
+class Makings:
+    """What each spec of a catalog is made of, looked at once per plan."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._known: dict[tuple[str, str], Made] = {}
+
+    def of(self, kind: str, name: str) -> Made:
+        if (kind, name) not in self._known:
+            self._known[kind, name] = made_of(self.catalog.spec(kind, name))
+        return self._known[kind, name]
+
+    def versions(self, parts: Mapping[tuple[str, str], Made]) -> dict[str, str]:
+        """Of torch and numpy, of the installed packages that these specs need, and of the plugins they come from."""
+        packages = {"torch", "numpy"}.union(*(made.needs for made in parts.values()))
+        plugins = {source.name: source.version for source in map(self.catalog.provider, *zip(*parts, strict=True))}
+        return {
+            **{name: version for name in sorted(packages) if (version := version_of(name))},
+            **{f"plugin {name}": version for name, version in sorted(plugins.items()) if version},
+        }
 
 
 def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[str, Any]:
@@ -249,27 +286,32 @@ def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[
     return {"state": found.status, "digest": data_digest(files, request.data_root, request.cache), "why": None}
 
 
-def _head(catalog: Catalog, model: Choice, task: Choice, recipe: Recipe, data: dict[str, Any]) -> dict[str, Any]:
+def _head(
+    makings: Makings, model: Choice, task: Choice, parts: Mapping[tuple[str, str], Made], data: dict[str, Any]
+) -> dict[str, Any]:
     """The part of a record that describes model and task."""
+    catalog = makings.catalog
     model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
-    task_options = dict(task.options)
+    task_options, source = dict(task.options), catalog.provider("models", model.name)
     plain = only_defaults(task_spec.load, task.options)
     return {
         "model": {
             "name": model.name, "options": model.options_text, "family": model_spec.family,
-            "digest": source_digest(model_spec.build), "plugin": catalog.provider("models", model.name).name,
+            "digest": parts["models", model.name].digest, "plugin": source.name, "plugin_version": source.version,
         },
         "task": {
             "name": task.name, "options": task.options_text, "version": task_spec.version,
-            "digest": source_digest(task_spec.load), "unit": task_spec.unit, "folds": task_spec.num_folds(task_options),
+            "digest": parts["tasks", task.name].digest, "unit": task_spec.unit,
+            "folds": task_spec.num_folds(task_options),
             "metric": asdict(task_spec.metric), "metrics": [asdict(m) for m in task_spec.metrics],
             "floor": task_spec.floor if plain else None, "bound": task_spec.bound if plain else None,
             "reference": asdict(task_spec.reference) if task_spec.reference and plain else None,
             "data": data["state"], "data_digest": data["digest"],
         },
         "ingredients": {
-            f"{kind}:{name}": source_digest(catalog.specs[kind][name].build) for kind, name in _ingredients(recipe)
+            f"{kind}:{name}": made.digest for (kind, name), made in parts.items() if kind not in ("models", "tasks")
         },
+        "versions": makings.versions(parts),
     }  # fmt: skip
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -11,8 +13,9 @@ from typing import Any
 
 import pytest
 
+from dlbench import Classes, Metric, OptimizerSpec, TaskSpec, Vector
 from dlbench.catalog import import_source
-from dlbench.digest import source_digest
+from dlbench.digest import made_of, source_digest
 from workshop import catalog
 
 FRONT = '''
@@ -60,8 +63,6 @@ BUILDERS = ("oak", "elm", "pine", "fir")
 
 @pytest.fixture
 def forest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    import sys
-
     folder = tmp_path / "dlbench_forest"
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -175,3 +176,113 @@ def test_built_in_siblings_differ_and_repeat() -> None:
     found = {name: source_digest(spec.build) for name, spec in models.items()}
     assert len(set(found.values())) == len(found)
     assert found == {name: source_digest(spec.build) for name, spec in models.items()}
+
+
+PARTS = "WIDTH = 4\n"
+ESCAPES = {
+    "a sibling file": ("from parts import WIDTH\ndef build(s):\n    return WIDTH\n", "parts.py", PARTS),
+    "a star import": ("from parts import *\ndef build(s):\n    return WIDTH\n", "parts.py", PARTS),
+    "another package": ("def build(s):\n    from helpers.parts import WIDTH\n", "helpers/parts.py", PARTS),
+    "a base class elsewhere": (
+        "from helpers import Base\nclass Mine(Base):\n    pass\ndef build(s):\n    return Mine()\n",
+        "helpers/__init__.py", "class Base:\n    width = 4\n",
+    ),
+    "a data file beside it": ("def build(s):\n    return open('setup.json').read()\n", "setup.json", "4"),
+    "a definition under if": (
+        "if True:\n    def act():\n        return 4\ndef build(s):\n    return act()\n", "mine.py", None,
+    ),
+    "a definition under try": (
+        "try:\n    import nothing_of_this_name\nexcept ImportError:\n    def act():\n        return 4\n"
+        "def build(s):\n    return act()\n", "mine.py", None,
+    ),
+    "setattr": (
+        "class Net:\n    pass\nsetattr(Net, 'width', 4)\ndef build(s):\n    return Net.width\n", "mine.py", None,
+    ),
+    "an encoding of its own": (
+        "# -*- coding: latin-1 -*-\n# Gr\xfc\xdfe\ndef build(s):\n    return 4\n", "mine.py", None,
+    ),
+    "a byte order mark": ("\ufeffdef build(s):\n    return 4\n", "mine.py", None),
+    "form feeds": ("\x0cX = 1\n\x0c\ndef build(s):\n    return 4\n", "mine.py", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ESCAPES)
+def test_what_a_program_reaches_counts(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text, file, content = ESCAPES[case]
+    encoding = "latin-1" if "latin" in text else "utf-8"
+    (tmp_path / "helpers").mkdir()
+    (tmp_path / "helpers" / "__init__.py").write_text("")
+    (tmp_path / "mine.py").write_text(text, encoding=encoding)
+    if content is not None:
+        (tmp_path / file).write_text(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("parts", "helpers")]:
+        monkeypatch.delitem(sys.modules, name)
+    module = import_source(str(tmp_path / "mine.py"))
+    before = source_digest(module.build)
+    (tmp_path / file).write_text((content or text).replace("4", "64"), encoding=encoding)
+    assert source_digest(module.build) != before
+
+
+class Builder:
+    """A callable object."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def __call__(self, signature: Any) -> int:
+        return self.width
+
+    def method(self, signature: Any) -> int:
+        return self.width
+
+
+def made(width: Any) -> Callable[..., Any]:
+    return lambda signature: width
+
+
+def defaulted(width: int) -> Callable[..., Any]:
+    def build(signature: Any, *, wide: int = width) -> int:
+        return wide
+
+    return build
+
+
+@pytest.mark.parametrize("make", [Builder, made, defaulted, lambda w: made([made(w)]), lambda w: Builder(w).method])
+def test_what_a_builder_carries_with_it_counts(make: Callable[[int], Any]) -> None:
+    assert source_digest(make(4)) == source_digest(make(4))
+    assert source_digest(make(4)) != source_digest(make(64))
+
+
+TASK = TaskSpec(
+    name="t", input_kind=Vector, output_kind=Classes, load=made(1), unit="x", floor=0.5, folds=2, monitor="loss",
+    metric=Metric(name="accuracy"), metrics=(Metric(name="loss", unit="nats", higher_is_better=False),),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"monitor": ""}, {"folds": 3}, {"metric": Metric(name="loss")}, {"version": "9"}, {"metrics": ()},
+     {"flags": ("optimistic",)}, {"folds": made(2)}, {"bound": 0.9}, {"load": made(2)}],
+)  # fmt: skip
+def test_every_field_that_acts_counts(change: dict[str, Any]) -> None:
+    assert made_of(replace(TASK, **change)).digest != made_of(TASK).digest
+
+
+@pytest.mark.parametrize("change", [{"description": "other"}, {"recipe": {"lr": 1}}, {"heavy": True}])
+def test_fields_that_only_describe_do_not_count(change: dict[str, Any]) -> None:
+    assert made_of(replace(TASK, **change)).digest == made_of(TASK).digest
+
+
+def test_an_optimizers_closure_counts() -> None:
+    spec = OptimizerSpec(name="o", build=made(1))
+    assert made_of(replace(spec, closure=True)).digest != made_of(spec).digest
+
+
+def test_installed_packages_are_needed_by_name_and_readers_of_another_plugin_by_text() -> None:
+    specs = catalog().specs
+    assert "timm" in made_of(specs["models"]["timm:*"]).needs
+    assert "sklearn" in made_of(specs["tasks"]["digits"]).needs
+    rows = made_of(specs["tasks"]["digits_rows"]).files
+    assert any(file.parent.name == "dlbench_vision" for file in rows)
+    assert not any("site-packages" in file.parts for file in rows)

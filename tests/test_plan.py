@@ -246,3 +246,19 @@ def test_a_profile_does_not_depend_on_how_long_training_goes() -> None:
 def test_seeds_as_a_count_and_as_a_list() -> None:
     assert [job.seed for job in planned("mlp", "digits", seeds=3).jobs] == [0, 1, 2]
     assert [job.seed for job in planned("mlp", "digits", seeds=(41, 95, 41)).jobs] == [41, 95]
+
+
+def test_blocks_that_differ_in_what_they_set_are_different_rows() -> None:
+    blocks = (
+        Block(models=("perceptron",), tasks=("digits",), set={"lr": 0.05, "budget.epochs": 2}),
+        Block(models=("perceptron", "mlp"), tasks=("digits",), set={"lr": 0.001, "budget.epochs": 2}),
+        Block(models=("constant",), tasks=("digits",), set={"lr": 1.0}),
+    )
+    request = Request(
+        suites=(Suite(name="two", blocks=blocks, seeds=1),), data_root=Path("no"), cache=Path("no"), profiles=False
+    )
+    jobs = plan(catalog(), request).jobs
+    assert [(job.model.name, job.variant) for job in jobs] == [
+        ("perceptron", "lr=0.05"), ("perceptron", "lr=0.001"), ("mlp", ""), ("constant", "")
+    ]  # fmt: skip
+    assert len({job.square for job in jobs}) == 4
