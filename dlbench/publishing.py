@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from . import leaderboard
-from .results import Record, read_record, slug, write_json
+from .results import Record, read_records, slug, write_json
 
 PART = r"[\w.@+-]+"
 ABSOLUTE = re.compile(
@@ -28,7 +28,8 @@ def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
             public.body.pop("samples", None)  # texts may be the data set's, whose licence may forbid it
             folders.setdefault(folder, {})[square_of(public)] = public
     for folder, squares in folders.items():
-        old = {square_of(r): r for r in map(read_record, sorted((folder / "records").glob("*.json")))}
+        found, _ = read_records(sorted((folder / "records").glob("*.json")))
+        old = {square_of(r): r for r in found}
         for square, record in squares.items():
             if square in old and old[square].name != record.name:
                 (folder / "records" / f"{old[square].name}.json").unlink()

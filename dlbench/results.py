@@ -28,9 +28,11 @@ of a profile:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,6 +40,15 @@ from typing import Any
 
 SCHEMA = 1
 STATUSES = ("ok", "diverged", "oom", "timeout", "crashed", "failed", "no_data")
+NEEDED: dict[str, type | tuple[type, ...]] = {
+    "name": str, "type": str, "suite": str, "status": str, "recipe": dict, "model.name": str, "model.options": str,
+    "task.name": str, "task.options": str, "task.version": str, "task.folds": int, "task.metric.name": str,
+    "task.metric.unit": str, "task.metric.higher_is_better": bool, "runtime.device": str, "runtime.precision": str,
+    "runtime.compile": bool, "runtime.channels_last": bool, "runtime.threads": int, "environment": dict,
+}  # fmt: skip
+"""What every reader relies on; everything else may be absent."""
+COUNTS = ("seed", "params", "task.folds", "runtime.threads", "recipe.batch_size")
+LARGEST_COUNT = 2**53
 
 
 @dataclass(frozen=True)
@@ -76,17 +87,30 @@ def is_done(record: Record | None, limits: dict[str, Any]) -> bool:
     return True
 
 
+class BySuite(dict[str, list[Record]]):
+    """Records by suite, and in `problems` a sentence for each file that belongs among them and can't be read."""
+
+    def __init__(self, records: Mapping[str, list[Record]] | None = None, problems: Iterable[str] = ()) -> None:
+        super().__init__(records or {})
+        self.problems = [*problems]
+
+
 class Results:
-    """A results folder."""
+    """A results folder. `problems` collects a sentence for each file in it that can't be read."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        self.problems: list[str] = []
 
     def load(self, name: str) -> Record | None:
         """The record of this name; None if there is none or its file can't be read."""
+        path = self.root / "records" / f"{name}.json"
         try:
-            return read_record(self.root / "records" / f"{name}.json")
-        except (OSError, ValueError):
+            return read_record(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            self._problem(str(error))
             return None
 
     def save(self, record: Record) -> Path:
@@ -103,19 +127,28 @@ class Results:
         return sorted(path.stem for path in (self.root / "suites").glob("*.json"))
 
     def squares(self, suite: str) -> dict[str, str]:
-        """The grid of a suite: square -> name of the record that stands for it now."""
+        """The grid of a suite: square -> name of the record that stands for it now. An index that can't be read is
+        made again from the records."""
+        path = self.root / "suites" / f"{suite}.json"
         try:
-            squares: dict[str, str] = json.loads((self.root / "suites" / f"{suite}.json").read_text())["squares"]
-        except (OSError, ValueError, KeyError):
+            squares = json.loads(path.read_text(encoding="utf-8"))["squares"]
+            if not isinstance(squares, dict) or not all(isinstance(name, str) for name in squares.values()):
+                raise ValueError
+            return squares
+        except FileNotFoundError:
             return {}
-        return squares
+        except (OSError, ValueError, KeyError, TypeError):
+            self._problem(f"{path} can't be read; the suite's grid was made again from the records")
+            return self._squares_of_records(suite)
 
     def assign(self, suite: str, squares: dict[str, str]) -> None:
-        """Let these records stand for these squares; the suite's other squares keep theirs."""
-        write_json(
-            self.root / "suites" / f"{suite}.json",
-            {"schema": SCHEMA, "suite": suite, "squares": {**self.squares(suite), **squares}},
-        )
+        """Let these records stand for these squares; the suite's other squares keep theirs, also those that another
+        process assigns at the same moment."""
+        with self._lock():
+            write_json(
+                self.root / "suites" / f"{suite}.json",
+                {"schema": SCHEMA, "suite": suite, "squares": {**self.squares(suite), **squares}},
+            )
 
     def records(self, suite: str) -> list[Record]:
         """The records that stand for a suite's squares, those that exist."""
@@ -125,30 +158,114 @@ class Results:
                 records.append(Record({**record.body, "suite": suite, "variant": json.loads(square)["variant"]}))
         return records
 
+    def everything(self) -> BySuite:
+        """The records that stand for the squares of all suites, and what in the folder can't be read."""
+        by_suite = {suite: self.records(suite) for suite in self.suites()}
+        for path in sorted((self.root / "records").glob("*.json")):
+            try:
+                read_record(path)
+            except (OSError, ValueError) as error:
+                self._problem(str(error))
+        return BySuite(by_suite, self.problems)
 
-def load_by_suite(path: Path) -> dict[str, list[Record]]:
+    def _squares_of_records(self, suite: str) -> dict[str, str]:
+        records, _ = read_records(sorted((self.root / "records").glob("*.json")))
+        mine = sorted((r for r in records if r["suite"] == suite), key=lambda r: str(r.get("created")))
+        return {str(r["square"]): r.name for r in mine if r.get("square")}
+
+    def _problem(self, text: str) -> None:
+        if text not in self.problems:
+            self.problems.append(text)
+
+    @contextlib.contextmanager
+    def _lock(self) -> Iterator[None]:
+        """Held by one process at a time, on whichever machine, where the file system knows locks."""
+        import fcntl
+
+        (self.root / "suites").mkdir(parents=True, exist_ok=True)
+        with open(self.root / "suites" / ".lock", "w") as file:
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+
+def load_by_suite(path: Path) -> BySuite:
     """The records under a path, by suite: a results folder, a published folder (with or without its suites above), or
     one record's file. Raises FileNotFoundError where there are none."""
     if path.is_file():
         record = read_record(path)
-        return {record["suite"]: [record]}
+        return BySuite({record["suite"]: [record]})
     results = Results(path)
-    if suites := results.suites():
-        return {suite: results.records(suite) for suite in suites}
+    if results.suites():
+        found = results.everything()
+        if not any(found.values()) and not found.problems:
+            raise FileNotFoundError(f"there are no records under {path}")
+        return found
+    records, problems = read_records(sorted(path.rglob("records/*.json")))
     by_suite: dict[str, list[Record]] = {}
-    for file in sorted(path.rglob("records/*.json")):
-        record = read_record(file)
+    for record in records:
         by_suite.setdefault(record["suite"], []).append(record)
     if not by_suite:
-        raise FileNotFoundError(f"there are no records under {path}")
-    return by_suite
+        raise FileNotFoundError("; ".join(problems) or f"there are no records under {path}")
+    return BySuite(by_suite, problems)
+
+
+def unusable(body: dict[str, Any]) -> str | None:
+    """Why this version can't use a record's body, as the end of a sentence that begins with its file; or None."""
+    schema = body["schema"]
+    if not isinstance(schema, int) or schema < SCHEMA:
+        return f"is not a record of this version: its schema is {schema!r}, not {SCHEMA}"
+    if schema > SCHEMA:
+        return f"was written by a newer dlbench (schema {schema}): update dlbench to read it"
+    for name, kind in NEEDED.items():
+        if not isinstance(_at(body, name), kind):
+            return f"is not a record: its {name!r} is missing or of another type"
+    if Path(body["name"]).name != body["name"]:
+        return f"is not a record: {body['name']!r} can't be its name"
+    if body["status"] not in STATUSES:
+        return f"is not a record: {body['status']!r} is no status"
+    if body["type"] == "cell" and not isinstance(body.get("seed"), int):
+        return "is not a record: a cell needs a seed"
+    if body["type"] == "cell" and body["status"] == "ok" and not isinstance(_at(body, "metrics.test"), dict):
+        return "is not a record: it is ok without metrics of the test split"
+    for name in COUNTS:
+        value = _at(body, name)
+        if isinstance(value, (int, float)) and not abs(value) <= LARGEST_COUNT:
+            return f"has a {name!r} that no table holds: {value}"
+    return None
+
+
+def _at(body: Any, dotted: str) -> Any:
+    for key in dotted.split("."):
+        body = body.get(key) if isinstance(body, dict) else None
+    return body
+
+
+def read_records(paths: Iterable[Path]) -> tuple[list[Record], list[str]]:
+    """The records in these files, and a sentence for each that can't be read."""
+    records, problems = [], []
+    for path in paths:
+        try:
+            records.append(read_record(path))
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    return records, problems
 
 
 def read_record(path: Path) -> Record:
-    """Read one record's file; raises ValueError where it isn't one."""
-    body = json.loads(path.read_text())
-    if not isinstance(body, dict) or "schema" not in body or Path(str(body.get("name", "/"))).name != body["name"]:
-        raise ValueError(f"{path} is not a record")
+    """Read one record's file; raises ValueError, with a sentence that names the file, where it isn't one that this
+    version can use."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a record: it isn't UTF-8") from None
+    except json.JSONDecodeError as error:
+        what = "it is empty" if path.stat().st_size == 0 else f"it breaks off or isn't JSON ({error})"
+        raise ValueError(f"{path} is not a record: {what}") from None
+    if not isinstance(body, dict) or "schema" not in body or "name" not in body:
+        raise ValueError(f"{path} is not a record: it is other JSON")
+    if (why := unusable(body)) is not None:
+        raise ValueError(f"{path} {why}")
     return Record(body)
 
 

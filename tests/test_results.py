@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ S0, S1 = (json.dumps({"seed": seed, "variant": ""}) for seed in (0, 1))
 
 def test_a_record_comes_back_with_fields_that_this_version_does_not_know(tmp_path: Path) -> None:
     results = Results(tmp_path / "runs")
-    record = cell(0.9, schema=2, carbon_g=12.5)
+    record = cell(0.9, carbon_g=12.5)
     record.body["model"]["weights"] = {"new": [1, None]}
     path = results.save(record)
     assert path == tmp_path / "runs" / "records" / f"{record.name}.json"
@@ -45,6 +47,8 @@ def test_a_file_that_is_no_record_is_not_loaded(tmp_path: Path, text: str) -> No
     path = results.save(cell())
     path.write_bytes(text.encode("latin-1"))
     assert results.load(path.stem) is None
+    (said,) = results.problems
+    assert said.startswith(f"{path} is not a record: ")
     with pytest.raises(ValueError, match=r"."):
         read_record(path)
 
@@ -121,3 +125,54 @@ def test_names_for_files_hold_no_surprises() -> None:
     assert len(now()) == 20
     assert now().endswith("Z")
     assert Record({"name": 3, "status": "ok"}).name == "3"
+
+
+BROKEN = {
+    "schema": 2, "name": "../up", "status": "fine", "seed": None, "metrics": None, "recipe": {"batch_size": 1e30},
+    "task": {}, "model": [], "runtime": {"device": "cpu"}, "environment": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", BROKEN)
+def test_a_record_that_a_reader_could_not_use_is_named_and_the_others_are_shown(tmp_path: Path, field: str) -> None:
+    results = Results(tmp_path)
+    good, bad = cell(0.5, seed=0), cell(0.7, seed=1)
+    for record in (good, bad):
+        results.save(record)
+    path = tmp_path / "records" / f"{bad.name}.json"
+    write_json(path, {**bad.body, field: BROKEN[field]})
+    for index in (False, True):
+        if index:
+            results.assign("quick", {S0: good.name, S1: bad.name})
+        found = load_by_suite(tmp_path)
+        assert found == {"quick": [good]}
+        (said,) = found.problems
+        assert said.startswith(str(path))
+
+
+def test_processes_that_assign_together_lose_no_square(tmp_path: Path) -> None:
+    script = (
+        "import sys, json, pathlib\nfrom dlbench.results import Results\n"
+        "r = Results(pathlib.Path(sys.argv[1]))\n"
+        "for k in range(20):\n    r.assign('custom', {json.dumps({'n': sys.argv[2], 'k': k}): f'{sys.argv[2]}-{k}'})"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", script, str(tmp_path), str(n)]) for n in range(4)]
+    assert [process.wait() for process in running] == [0] * 4
+    assert len(Results(tmp_path).squares("custom")) == 80
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"squares": 3}', '{"squares": {"a": 1}}'])
+def test_a_broken_index_is_made_again_from_the_records_and_said(tmp_path: Path, text: str) -> None:
+    results = Results(tmp_path)
+    old = cell(0.1, seed=0, square=S0, created="2026-01-01T00:00:00Z")
+    new = cell(0.2, seed=0, square=S0, created="2026-01-02T00:00:00Z", model={"digest": "m2"})
+    for record in (new, old):
+        results.save(record)
+    results.assign("quick", {S0: old.name})
+    (tmp_path / "suites" / "quick.json").write_text(text)
+    assert Results(tmp_path).squares("quick") == {S0: new.name}
+    found = load_by_suite(tmp_path)
+    assert found == {"quick": [new]}
+    assert "quick.json can't be read" in found.problems[0]
+    results.assign("quick", {S1: old.name})
+    assert Results(tmp_path).squares("quick") == {S0: new.name, S1: old.name}

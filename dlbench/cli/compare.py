@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ..rendering import FORMATS
+from .run import NOT_OK
 from .table import load
 
 
@@ -20,7 +21,10 @@ def command(old: Path, new: Path, gate: bool, format_: str) -> None:
     """Compare two result sets: metric, speed and memory are better, worse, or can't be told apart."""
     from ..comparison import compare, has_worse, render_comparison
 
-    changes = compare(load(old), load(new))
+    before, after = load(old), load(new)
+    changes = compare(before, after)
     click.echo(render_comparison(changes, format_), nl=False)
     if gate and has_worse(changes):
         sys.exit(1)
+    if before.problems or after.problems:
+        sys.exit(NOT_OK)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-from .run import DEFAULT_RESULTS
+from .run import DEFAULT_RESULTS, NOT_OK
 from .table import load
 
 
@@ -17,5 +18,9 @@ def command(results: Path, target: Path) -> None:
     """Copy records and leaderboards to TO/SUITE/MACHINE/, without host names, absolute paths or logs."""
     from ..publishing import publish
 
-    for folder in publish(load(results), target):
+    by_suite = load(results)
+    if by_suite.problems:
+        click.echo("dlbench: nothing is published: a row might lack a seed; mend or delete these files first", err=True)
+        sys.exit(NOT_OK)
+    for folder in publish(by_suite, target):
         click.echo(f"published {folder}/leaderboard.csv")

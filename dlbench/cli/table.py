@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
 from ..errors import UsageError
 from ..rendering import FORMATS
-from .run import DEFAULT_RESULTS
+from .run import DEFAULT_RESULTS, NOT_OK
 
 
 @click.command()
@@ -34,13 +35,19 @@ def command(results: Path, format_: str, sort: str | None, against: str | None, 
         return
     frame = leaderboard.rows(by_suite)
     click.echo(leaderboard.render(frame, format_, sort=sort, notes=leaderboard.notes(by_suite)), nl=False)
+    if by_suite.problems:
+        sys.exit(NOT_OK)
 
 
 def load(path: Path):  # type: ignore[no-untyped-def]
-    """The records under a path, by suite; raises UsageError where there are none."""
+    """The records under a path, by suite, with `problems`: what can't be read there, which is said. Raises UsageError
+    where there are no records."""
     from ..results import load_by_suite
 
     try:
-        return load_by_suite(path)
+        found = load_by_suite(path)
     except (OSError, ValueError) as error:
         raise UsageError(str(error)) from error
+    for problem in found.problems:
+        click.echo(f"dlbench: {problem}", err=True)
+    return found
