@@ -1,13 +1,16 @@
 """Records -> groups: the cells and the profile behind one row of a leaderboard.
 
 A row is one suite x task with options x model x options x variant x runtime x machine x torch. Its cells differ by seed
-only; its profile is the one with the same model, task, runtime, batch size and optimizer.
+only; its profile is the one with the same model, task, runtime, batch size and optimizer. Records of one table whose
+terms differ (the task's version, sources or data, the core's protocol, the recipe but for what a model set for itself)
+are told apart by a variant that says how the older ones differ.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
@@ -136,7 +139,7 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
     """The groups of all suites, sorted by key. Of several records for one seed the newest counts."""
     found: dict[RowKey, Group] = {}
     for suite, records in by_suite.items():
-        placed = list(zip(_complete([_key(suite, record) for record in records]), records, strict=True))
+        placed = list(zip(_complete(_keys(suite, records)), records, strict=True))
         for key, record in placed:
             if not record.is_profile:
                 found.setdefault(key, Group(key)).cells.append(record)
@@ -176,6 +179,47 @@ def _key(suite: str, record: Record) -> RowKey:
     )  # fmt: skip
 
 
+def _keys(suite: str, records: list[Record]) -> list[RowKey]:
+    """The records' keys. Where the terms of one table differ, the older ones' variants say in what."""
+    keys = [_key(suite, record) for record in records]
+    tables: dict[RowKey, list[tuple[str, dict[str, str]]]] = {}
+    for key, record in zip(keys, records, strict=True):
+        tables.setdefault(key.table, []).append((_created(record), _terms(record)))
+    today: dict[RowKey, dict[str, str]] = {}
+    for table, dated in tables.items():
+        for _, terms in sorted(dated, key=lambda pair: pair[0]):
+            today.setdefault(table, {}).update(terms)
+    more = [_difference(_terms(record), today[key.table]) for key, record in zip(keys, records, strict=True)]
+    return [
+        key._replace(variant=", ".join(text for text in (key.variant, other) if text))
+        for key, other in zip(keys, more, strict=True)
+    ]
+
+
+def _terms(record: Record) -> dict[str, str]:
+    """What must be the same in all rows of a table. What a model set for itself isn't among it."""
+    layers = record.get("layers") or {}
+    own = {key for key, layer in layers.items() if layer == "model"}
+    recipe = {key: _text(value) for key, value in record["recipe"].items() if key not in own}
+    if record.is_profile:
+        recipe = profile_settings(recipe)
+    task = record["task"]
+    described = {"task version": task["version"], "task": task.get("digest"), "protocol": record.get("protocol")}
+    if task.get("data") != "missing":
+        described["data"] = task.get("data_digest")
+    return {**{key: _text(value) for key, value in described.items()}, **recipe}
+
+
+def _difference(terms: Mapping[str, str], today: Mapping[str, str]) -> str:
+    """How terms differ from today's, as a variant's text."""
+    other = [(key, value) for key, value in terms.items() if today[key] != value]
+    return ", ".join(f"other {key} {text[:4]}" if key in ("task", "data") else f"{key}={text}" for key, text in other)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
 def _complete(keys: list[RowKey]) -> list[RowKey]:
     """A cell that died before it could say where it ran joins the one row that is the same in all else."""
     known: dict[RowKey, set[RowKey]] = {}
@@ -201,10 +245,11 @@ def _newest_per_seed(cells: list[Record]) -> list[Record]:
 
 
 def identity(cell: Record) -> str:
-    """What must be the same in all cells of a row: sources, data and recipe."""
+    """What must be the same in all cells of a row: sources, data, recipe, and what else the program read."""
     model, task = cell["model"], cell["task"]
     parts = [model.get("digest"), task.get("digest"), task.get("data_digest"), task["version"], cell.get("recipe")]
-    return json.dumps(parts, sort_keys=True, default=str)
+    more = [cell.get(key) for key in ("ingredients", "protocol", "inputs", "content_digest")]
+    return json.dumps([*parts, *more], sort_keys=True, default=str)
 
 
 def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -387,3 +388,37 @@ def test_wrong_names_are_answered_with_the_nearest():
 def test_an_empty_leaderboard_renders():
     for format in ("terminal", "csv", "md", "json"):
         assert isinstance(render(leaderboard.rows({}), format), str)
+
+
+TERMS = {
+    "the budget": {"recipe": {"budget.epochs": 20}}, "the task's lr": {"recipe": {"lr": 0.1}},
+    "the version of the task": {"task": {"version": "2"}}, "the task's sources": {"task": {"digest": "t2"}},
+    "the data": {"task": {"data_digest": "d2"}}, "the core's protocol": {"protocol": 9},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", TERMS)
+def test_rows_whose_terms_differ_are_not_ranked_together(what: str) -> None:
+    old = cells([0.9, 0.9, 0.91], model={"name": "old"})
+    new = cells([0.5, 0.51, 0.5], model={"name": "new"}, created="2026-02-01T00:00:00Z", **TERMS[what])
+    found = {row["model"]: row for row in rows(*old, *new)}
+    assert found["new"]["variant"] == ""
+    assert found["old"]["variant"] != ""
+    assert found["new"]["rank"] == found["old"]["rank"]
+
+
+def test_what_a_model_sets_for_itself_leaves_it_in_the_table() -> None:
+    own = {"recipe": {"lr": 0.1}, "layers": {"lr": "model"}}
+    found = rows(*cells([0.9, 0.9, 0.91]), *cells([0.5, 0.5, 0.51], model={"name": "other"}, **own))
+    assert {row["variant"] for row in found} == {""}
+
+
+@pytest.mark.parametrize(
+    "change", [{"ingredients": {"optimizers:adam": "x"}}, {"inputs": {"files": {"plugin:a": "1"}}},
+               {"content_digest": "b"}]
+)  # fmt: skip
+def test_a_row_never_mixes_two_programs(change: dict[str, Any]) -> None:
+    old = cells([0.9, 0.9, 0.9])
+    new = cells([0.5], created="2026-02-01T00:00:00Z", **change)
+    (row,) = rows(*old, *new)
+    assert (row["seeds"], row["mean"]) == (1, 0.5)
