@@ -17,6 +17,7 @@ from torch import nn
 
 from .catalog import Catalog, Source, load_sources
 from .choice import Choice, only_defaults
+from .content import content_digest
 from .data import Data
 from .execution import Execution
 from .judging import judge, samples
@@ -109,6 +110,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Train and judge every fold of a cell; returns the result's part of the record."""
     start = time.perf_counter()
     bench = open_bench(job)
+    content = content_digest(bench.fold(0), bench.recipe.batch_size) if job["generated"] else None
     loading = time.perf_counter() - start
     folds = bench.folds
     results = [_run_fold(bench, job["seed"], fold, report) for fold in range(folds)]
@@ -135,6 +137,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "selected_step": None if callable(combine) else results[0]["selected_step"],
         "flags": [*flags, *_at_floor(bench.task_spec, Choice.parse(job["task"]), metrics["test"][metric.name])],
         "signature": str(bench.task.signature),
+        **({"content_digest": content} if content else {}),
     }
 
 

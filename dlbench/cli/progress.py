@@ -49,6 +49,10 @@ class Display:
     def skipped(self, skip: Skip) -> None:
         self.line(f"{skip.task} x {skip.model}: skipped: {skip.reason}")
 
+    def warn(self, text: str) -> None:
+        """What must be seen, also beside JSON."""
+        print(f"dlbench: {text}", file=sys.stderr, flush=True)
+
     def line(self, text: str) -> None:
         if self.stream is not None:
             print(text, file=self.stream, flush=True)

@@ -69,6 +69,7 @@ how = options(
     click.option("--no-profile", is_flag=True, help="Train and judge only."),
     click.option("--only-profile", is_flag=True, help="Measure speed and memory only."),
     click.option("--fresh", is_flag=True, help="Run everything again, also what is done."),
+    click.option("--accept-stale", is_flag=True, help="Keep what was made under other versions of packages."),
     click.option("--dry-run", is_flag=True, help="Print what would run, and stop."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
     click.option("--debug", is_flag=True, help="Show tracebacks of dlbench's own errors."),
@@ -145,6 +146,7 @@ def execute(catalog: Catalog, made: Plan, request: Request, given: Mapping[str, 
         command=command_line(),
         jobs=given["jobs"],
         fresh=given["fresh"],
+        accept_stale=given["accept_stale"],
     )
     known = dict(catalog.problems)
     try:
@@ -156,7 +158,7 @@ def execute(catalog: Catalog, made: Plan, request: Request, given: Mapping[str, 
     conclude(runner, made, given["as_json"])
     if not records:
         raise DlbenchError("nothing ran: every pair was skipped" if runner.skips else "there is nothing to run")
-    return 0 if all(record.status == "ok" for record in records) else NOT_OK
+    return 0 if all(record.status == "ok" for record in records) and not runner.results.problems else NOT_OK
 
 
 def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
@@ -164,7 +166,9 @@ def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
     from .. import leaderboard
 
     results = runner.results
-    everything = {suite: results.records(suite) for suite in results.suites()}
+    everything = results.everything()
+    for problem in everything.problems:
+        click.echo(f"dlbench: {problem}", err=True)
     if not any(everything.values()):
         return
     leaderboard.write_csv(leaderboard.rows(everything), results.root / "leaderboard.csv")

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import NoData
+from ..sources import stamp_of
 from .sets import DataFile, DataSet
 
+Entry = tuple[int, int, int, int, str]
 FileStatus = Literal["verified", "differs", "missing"]
 SetStatus = Literal["verified", "unverified", "missing"]
 HASHES = "hashes.json"
@@ -108,24 +110,23 @@ def _file_state(file: DataFile, root: Path, hashes: HashCache) -> FileState:
 
 
 class HashCache:
-    """Checksums by absolute path, size and time of change, kept as one JSON file. A broken, unreadable or unwritable
-    cache only costs hashing again."""
+    """Checksums by absolute path, size, both times of change and inode, kept as one JSON file. A broken, unreadable or
+    unwritable cache only costs hashing again."""
 
     def __init__(self, folder: Path | None) -> None:
         self.path = folder / HASHES if folder is not None else None
         self._known = self._read()
-        self._new: dict[str, tuple[int, int, str]] = {}
+        self._new: dict[str, Entry] = {}
 
     def sha256(self, path: Path) -> str:
-        """The file's sha256, remembered if size and time of change are those of the last look."""
-        key, before = str(path.absolute()), path.stat()
-        stamp = (before.st_size, before.st_mtime_ns)
-        known = self._known.get(key)
-        if known is not None and known[:2] == stamp:
-            return known[2]
-        value, after = sha256_of(path), path.stat()
-        unchanged = stamp == (after.st_size, after.st_mtime_ns)
-        if unchanged and time.time_ns() - after.st_mtime_ns > SETTLED_NS:
+        """The file's sha256, remembered if nothing that an edit changes has changed since the last look: times that
+        were put back leave their trace in the time of the inode's change."""
+        key, stamp = str(path.absolute()), stamp_of(path)
+        known = self._new.get(key) or self._known.get(key)
+        if known is not None and known[:4] == stamp:
+            return known[4]
+        value = sha256_of(path)
+        if stamp == stamp_of(path) and time.time_ns() - max(stamp[1], stamp[2]) > SETTLED_NS:
             self._new[key] = (*stamp, value)
         return value
 
@@ -145,7 +146,7 @@ class HashCache:
             return
         self._known, self._new = entries, {}
 
-    def _read(self) -> dict[str, tuple[int, int, str]]:
+    def _read(self) -> dict[str, Entry]:
         if self.path is None:
             return {}
         try:
@@ -154,8 +155,8 @@ class HashCache:
             return {}
         if not isinstance(entries, dict):
             return {}
-        return {key: (entry[0], entry[1], entry[2]) for key, entry in entries.items() if _is_entry(entry)}
+        return {key: tuple(entry) for key, entry in entries.items() if _is_entry(entry)}
 
 
 def _is_entry(entry: object) -> bool:
-    return isinstance(entry, list) and len(entry) == 3 and [type(item) for item in entry] == [int, int, str]
+    return isinstance(entry, list) and [type(item) for item in entry] == [int, int, int, int, str]

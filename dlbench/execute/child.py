@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Diverged, NoData, NotApplicable
+from ..inputs import Watch
 from .wire import pack
 
 OUT_OF_MEMORY = ("can't allocate memory", "bad_alloc", "not enough memory", "cannot allocate memory", "out of memory")
@@ -22,17 +23,21 @@ def main(job: dict[str, Any], channel: int) -> None:
         while data:
             data = data[os.write(channel, data) :]
 
+    watch = Watch()
     limit_memory(job)
-    send({"type": "result", **outcome(job, lambda point: send({"type": "progress", **point}))})
+    result = outcome(job, lambda point: send({"type": "progress", **point}), watch)
+    send({"type": "result", **result, "inputs": watch.report(job["data_root"], job["cache"])})
 
 
-def outcome(job: dict[str, Any], report: Any) -> dict[str, Any]:
+def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     """The result of a job whatever happens: `status`, `reason`, `where`, and `body` where it ended well."""
+    from ..catalog import Source, load_sources
     from ..cell import run_cell
     from ..measure.environment import versions
     from ..measure.job import run_profile
 
     try:
+        watch.collected(load_sources(Source(**source) for source in job["sources"]).plugins.get_plugins())
         body = run_profile(job) if job["protocol"] else run_cell(job, report)
         seen = versions(job["runtime"]["device"])  # here torch is loaded, so CUDA's versions can be asked
         return {

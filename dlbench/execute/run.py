@@ -10,10 +10,14 @@ from typing import Any, Protocol
 
 from .. import __version__
 from ..catalog import Catalog
+from ..data.verify import HashCache
+from ..inputs import Roots, changed, kept, roots_of
 from ..measure.environment import fingerprint
 from ..plan import PROTOCOL, Job, Plan, Skip
 from ..results import SCHEMA, Record, Results, is_done, now
 from .local import LocalExecutor, Message
+
+_HOW_TO_KEEP = " (--accept-stale keeps them)"
 
 
 class Display(Protocol):
@@ -23,6 +27,7 @@ class Display(Protocol):
     def progress(self, job: Job, point: Mapping[str, Any]) -> None: ...
     def finished(self, job: Job, record: Record) -> None: ...
     def skipped(self, skip: Skip) -> None: ...
+    def warn(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,8 @@ class Limits:
 
 @dataclass(kw_only=True)
 class Runner:
-    """Runs jobs into a results folder. `command` is recorded as what makes each record again."""
+    """Runs jobs into a results folder. `command` is recorded as what makes each record again. `accept_stale`: records
+    made under other versions of packages count as done."""
 
     catalog: Catalog
     results: Results
@@ -46,6 +52,7 @@ class Runner:
     command: str
     jobs: int = 1
     fresh: bool = False
+    accept_stale: bool = False
     skips: list[Skip] = field(default_factory=list)
     ran: int = 0
 
@@ -55,6 +62,8 @@ class Runner:
         for suite in dict.fromkeys(job.suite for job in plan.jobs):
             self.results.assign(suite, {job.square: job.name for job in plan.jobs if job.suite == suite})
         self.skips += plan.skips
+        self.hashes = HashCache(self.cache)
+        self.known = self._look_up(plan.jobs)
         preload = [module for job in plan.jobs for module in job.preload]
         with LocalExecutor(preload, self.jobs) as executor:
             records = self._cells(plan.cells, executor)
@@ -104,17 +113,39 @@ class Runner:
         flags = sorted({flag for launch in launches for flag in launch["flags"]})
         profile = {"protocol": asdict(job.protocol), "launches": launches}
         body = {"profile": profile, "params": launches[0]["params"], "flags": flags}
-        return self._conclude(job, {"status": "ok", "reason": "", "where": "", "body": body})
+        return self._conclude(job, {**result, "body": body})
+
+    def _look_up(self, jobs: list[Job]) -> dict[str, Record]:
+        """The records that are there and done, by name. What is stale is said, and runs again."""
+        known: dict[str, Record] = {}
+        stale: dict[str, int] = {}
+        for job in jobs if not self.fresh else ():
+            record = self.results.load(job.name)
+            if record is None or not is_done(record, asdict(self.limits)):
+                continue
+            files = changed(record.get("inputs") or {}, self._roots(job), self.hashes)
+            versions = [] if self.accept_stale else differences(record.get("versions") or {}, job.head["versions"])
+            if why := ", ".join([*(f"{file} has changed" for file in files), *versions]):
+                stale[why] = stale.get(why, 0) + 1
+            else:
+                known[job.name] = record
+        self.hashes.save()
+        for why, count in stale.items():
+            self.display.warn(f"{count} stale, run again: {why}" + _HOW_TO_KEEP * (" -> " in why))
+        return known
+
+    def _roots(self, job: Job) -> Roots:
+        return roots_of([source.target for source in job.sources], self.data_root)
 
     def _known(self, job: Job) -> Record | None:
-        record = self.results.load(job.name)
-        return record if not self.fresh and is_done(record, asdict(self.limits)) else None
+        return self.known.get(job.name)
 
     def _message(self, job: Job) -> Message:
         return {
             "type": "job", "id": job.name, "log": str(self.results.log_path(job.name).resolve()),
             **asdict(self.limits), "sources": [asdict(source) for source in job.sources],
             "model": str(job.model), "task": str(job.task), "recipe": job.recipe.recipe.as_settings(),
+            "generated": job.head["task"]["data"] == "embedded",
             "runtime": job.runtime.as_dict(), "seed": job.seed,
             "protocol": asdict(job.protocol) if job.protocol else None,
             "data_root": str(self.data_root), "cache": str(self.cache),
@@ -133,13 +164,14 @@ class Runner:
     def _save(self, job: Job, result: Mapping[str, Any]) -> Record:
         self.ran += 1
         body = dict(result.get("body") or {})
+        inputs = kept(result["inputs"], job.covered, self._roots(job), self.hashes) if "inputs" in result else {}
         cuda = {key: body.pop(key) for key in ("cuda", "cudnn") if key in body}
         shared = ["device_shared"] if self.jobs > 1 and job.protocol is None else []
         flags = list(dict.fromkeys([*job.flags, *shared, *body.pop("flags", [])]))
         record = Record({
             "schema": SCHEMA, "name": job.name, "type": "profile" if job.protocol else "cell", "created": now(),
             "dlbench": __version__, "protocol": PROTOCOL, "command": self.command, "suite": job.suite,
-            "variant": job.variant, "seed": job.seed, **self._provenance(job),
+            "variant": job.variant, "seed": job.seed, **job.head, "square": job.square, "inputs": inputs,
             "recipe": job.recipe.recipe.as_settings(), "layers": dict(job.recipe.layers),
             "runtime": job.runtime.as_dict(), "status": result["status"], "reason": result["reason"],
             "where": result["where"], "flags": flags, "limits": asdict(self.limits),
@@ -150,9 +182,10 @@ class Runner:
         self.catalog.announce(record)
         return record
 
-    def _provenance(self, job: Job) -> dict[str, Any]:
-        version = self.catalog.provider("models", job.model.name).version
-        return {**job.head, "model": {**job.head["model"], "plugin_version": version}}
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Which of the versions in a record are others today, each as `torch 2.14.1 -> 2.15.0`."""
+    return [f"{name} {was} -> {now.get(name, 'gone')}" for name, was in then.items() if now.get(name) != was]
 
 
 def outcome_of(done: Message, limits: Limits) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def versions(device: str = "cpu") -> dict[str, str | None]:
     return {
         "python": platform.python_version(),
         "numpy": _version("numpy"),
-        "torch": str(torch.__version__) if torch is not None else _version("torch"),
+        "torch": _version("torch"),  # never torch's own word, which has the build in it where torch is loaded
         "cuda": cuda,
         "cudnn": cudnn,
     }

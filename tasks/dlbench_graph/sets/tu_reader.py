@@ -87,9 +87,11 @@ class _Files:
     def table(self, what: str, dtype: Any) -> NDArray[Any]:
         """All numbers of a file (lines, columns). Empty lines don't count."""
         path = self.path(what)
-        if not path.is_file():
-            raise NoData(f"{path.name} is missing")
-        if next(_lines(path), None) is None:
+        try:  # opened, not only looked for: the core notes which files were asked for
+            empty = next(_lines(path), None) is None
+        except FileNotFoundError:
+            raise NoData(f"{path.name} is missing") from None
+        if empty:
             raise NoData(f"{path.name} is empty")
         try:
             table = np.loadtxt(path, dtype=dtype, delimiter=",", comments=None, ndmin=2)
@@ -107,7 +109,9 @@ class _Files:
 
     def optional(self, what: str, dtype: Any, count: int) -> NDArray[Any]:
         """A file with `count` lines, or no columns where there is no file."""
-        if not self.path(what).is_file():
+        try:
+            open(self.path(what)).close()
+        except FileNotFoundError:
             return np.zeros((count, 0), dtype=dtype)
         table = self.table(what, dtype)
         if len(table) != count:
