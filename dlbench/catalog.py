@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -207,6 +208,9 @@ def load_sources(sources: Iterable[Source]) -> Catalog:
 def import_source(target: str) -> ModuleType:
     """Import a plugin by module name or by the path of its file."""
     if not target.endswith(".py"):
+        top = target.partition(".")[0]
+        if importlib.util.find_spec(top) is None and (os.path.isfile(f"{top}.py") or os.path.isdir(top)):
+            sys.path.append(os.getcwd())  # last, so that it hides nothing
         return importlib.import_module(target)
     import hashlib
 

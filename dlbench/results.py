@@ -14,6 +14,7 @@ The body of a record (all times in seconds, all sizes in bytes):
              metrics [{name, unit, higher_is_better}]}
     recipe  {flat settings}     layers {key: layer}     runtime {device, precision, compile, channels_last, threads}
     status, reason (one sentence), where (FILE:LINE in FUNCTION), flags [..], limits {timeout_s, memory_bytes}
+    fault ("core": dlbench or its installation failed, not the cell, so it never counts as done; else absent)
     environment {machine (slug), cpu, gpu, torch, python, ...}
 
 of a cell, where it got so far:
@@ -78,7 +79,7 @@ class Record:
 
 def is_done(record: Record | None, limits: dict[str, Any]) -> bool:
     """Whether a cell needs no new run under today's limits (`timeout_s`, `memory_bytes`; None: no limit)."""
-    if record is None or record.status == "no_data":
+    if record is None or record.status == "no_data" or record.get("fault") == "core":
         return False
     if record.status in ("timeout", "oom"):
         key = "timeout_s" if record.status == "timeout" else "memory_bytes"

@@ -61,7 +61,9 @@ def group() -> None:
 def main() -> None:
     """The entry point: errors that dlbench raises on purpose are one line and exit status 2."""
     from ..errors import DlbenchError
+    from ..importing import import_path
 
+    sys.path[:] = import_path()
     try:
         group(prog_name="dlbench")
     except DlbenchError as error:

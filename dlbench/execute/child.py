@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,8 @@ def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     except BaseException as error:
         lift_memory_limit()
         traceback.print_exc()
-        return {"status": status_of(error), "reason": sentence(error), "where": place_of(error)}
+        fault = {"fault": "core"} if caused_by_core(error) else {}
+        return {"status": status_of(error), "reason": sentence(error), "where": place_of(error), **fault}
 
 
 def status_of(error: BaseException) -> str:
@@ -90,6 +92,18 @@ def _is_inner(filename: str) -> bool:
     torch = sys.modules.get("torch")
     library = str(Path(torch.__file__).parent) if torch is not None and torch.__file__ else core
     return filename.startswith((core + os.sep, library + os.sep, "<"))
+
+
+def caused_by_core(error: BaseException) -> bool:
+    """Whether an import failed in which no plugin had a hand: the next run may find the installation mended."""
+    frames = traceback.extract_tb(error.__traceback__)
+    importing = (isinstance(error, ImportError) and error.name) or any(f.name == "<module>" for f in frames)
+    return bool(importing) and all(_is_inner(f.filename) or _is_standard(f.filename) for f in frames)
+
+
+def _is_standard(filename: str) -> bool:
+    library = sysconfig.get_path("stdlib") + os.sep
+    return filename.startswith(library) and "-packages" not in filename
 
 
 def limit_memory(job: dict[str, Any]) -> None:

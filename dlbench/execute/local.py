@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from ..errors import DlbenchError
+from ..importing import import_path
 from .wire import Unpacker, pack
 
 PRELOAD = (
@@ -71,9 +73,9 @@ class LocalExecutor:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
-        code = "from dlbench.execute.server import main; main()"
+        code = f"import sys; sys.path[:] = {import_path()!r}; from dlbench.execute.server import main; main()"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", code, str(theirs.fileno())],
+            [sys.executable, "-P", "-c", code, str(theirs.fileno())],  # -P: the current folder isn't the first
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -81,17 +83,21 @@ class LocalExecutor:
             env=environment,
         )
         theirs.close()
-        ours.sendall(pack({"type": "start", "path": sys.path, "preload": list(dict.fromkeys(self.preload))}))
+        ours.sendall(pack({"type": "start", "preload": list(dict.fromkeys(self.preload))}))
         return ours
 
     def _send(self, job: Message) -> None:
         if self._socket is None:
             self._socket = self._start()
-        self._socket.sendall(pack(job))
+        with contextlib.suppress(BrokenPipeError):  # receiving says that the server has gone
+            self._socket.sendall(pack(job))
 
     def _receive(self) -> list[Message]:
         assert self._socket is not None
-        data = self._socket.recv(1 << 16)
+        try:
+            data = self._socket.recv(1 << 16)
+        except ConnectionResetError:
+            data = b""
         if not data:
             raise DlbenchError("the fork server ended by itself; run `dlbench doctor`")
         return self._unpacker.feed(data)

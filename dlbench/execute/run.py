@@ -176,6 +176,7 @@ class Runner:
             "runtime": job.runtime.as_dict(), "status": result["status"], "reason": result["reason"],
             "where": result["where"], "flags": flags, "limits": asdict(self.limits),
             "environment": {**fingerprint(job.runtime.device), **cuda}, **body,
+            **({"fault": result["fault"]} if "fault" in result else {}),
         })  # fmt: skip
         self.results.save(record)
         self.display.finished(job, record)

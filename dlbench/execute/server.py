@@ -125,8 +125,9 @@ class Server:
 
             main(job, messages)
             code = 0
-        except BaseException:
+        except BaseException as error:
             traceback.print_exc()
+            report_fault(error, messages)
         finally:
             with contextlib.suppress(Exception):
                 sys.stdout.flush()
@@ -193,6 +194,14 @@ class Server:
             self._gone = True
 
 
+def report_fault(error: BaseException, messages: int) -> None:
+    """Say that a child failed before or after its job's own code: what the core caused never counts as done."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    result = {"type": "result", "status": "failed", "reason": f"dlbench itself failed: {text}", "where": ""}
+    with contextlib.suppress(Exception):
+        os.write(messages, pack({**result, "fault": "core"}))
+
+
 def read_some(descriptor: int) -> bytes | None:
     """What is there to read now: b"" at the end, None if nothing."""
     try:
@@ -257,7 +266,7 @@ def kernel_oom_kills() -> int:
 
 
 def main() -> None:
-    """`python -c "from dlbench.execute.server import main; main()" FD`, started by the local executor."""
+    """`python -P -c "..; from dlbench.execute.server import main; main()" FD`, started by the local executor."""
     parent = socket.socket(fileno=int(sys.argv[1]))
     unpacker = Unpacker()
     first: list[dict[str, Any]] = []
@@ -266,7 +275,6 @@ def main() -> None:
         if not data:
             return
         first = unpacker.feed(data)
-    sys.path[:] = first[0]["path"]
     for module in first[0]["preload"]:
         with contextlib.suppress(Exception):  # the child that needs it will say what is wrong
             importlib.import_module(module)
