@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 from pathlib import Path
 from typing import Any
 
 from . import leaderboard
+from .data.root import default_cache, default_root
 from .results import Record, read_records, slug, write_json
 
-PART = r"[\w.@+-]+"
-ABSOLUTE = re.compile(
-    rf"(?<![\w./~])(?:file://)?(?:~(?:{PART})?[/\\]|[A-Za-z]:[/\\]|/(?={PART}[/\\]))(?:{PART}[/\\])*((?:{PART})?)"
+HOMES = ("home", "Users")
+ROOT = r"(?:file://)?(?:~[\w.-]*[/\\]+|[A-Za-z]:[/\\]+|/(?=[^\s/'\"]))"
+INNER = r"(?! -| [~/])[^/\\\n'\"<>|~]"
+FOLDER = rf"(?:{INNER})*(?![:;,=\s]){INNER}[/\\]+"
+BARE = re.compile(rf"(?<![\w./~])(?:(?=/|file:){ROOT}(?:{FOLDER})+|(?!/|file:){ROOT}(?:{FOLDER})*)[\w.@+-]*")
+QUOTED = re.compile(
+    rf"""(?<!\w)(?P<quote>['"])(?P<key>(?:[\w-]+=)?)(?P<path>{ROOT}(?:'"'"'|\\'|(?!(?P=quote))[^\n])*)(?P=quote)"""
 )
 
 
@@ -51,9 +57,12 @@ def square_of(record: Record) -> str:
 
 
 def scrubbed(value: Any) -> Any:
-    """The value with every absolute path in its texts cut down to its last part, and this host's name left out."""
+    """The value with every absolute path in its texts cut down to its last part, and this host's name left out. Where
+    a folder's name has blanks and no quotes stand around, what belongs to the path can't be known: rather too much is
+    cut than too little."""
     if isinstance(value, str):
-        text = ABSOLUTE.sub(r"\1", value)
+        text = QUOTED.sub(lambda m: m["quote"] + m["key"] + _last(m["path"]) + m["quote"], _without_roots(value))
+        text = BARE.sub(lambda m: _last(m[0]), text)
         host = platform.node()
         return re.sub(rf"\b{re.escape(host)}\b", "HOST", text) if len(host) > 3 else text
     if isinstance(value, dict):
@@ -61,3 +70,18 @@ def scrubbed(value: Any) -> Any:
     if isinstance(value, list):
         return [scrubbed(item) for item in value]
     return value
+
+
+def _last(path: str) -> str:
+    """The last part of a path; of a home folder, whose name is a person's, nothing."""
+    parts = [part for part in re.split(r"[/\\]+", path) if part]
+    return "~" if len(parts) > 1 and parts[-2] in HOMES else parts[-1]
+
+
+def _without_roots(text: str) -> str:
+    """The folders that are known here become `~`, whatever stands in their names."""
+    home = os.path.expanduser("~")
+    roots = {home, *(os.path.abspath(path) for path in (".", default_root(), default_cache()))} - {"/"}
+    for root in sorted(roots, key=len, reverse=True):
+        text = re.sub(rf"(?<![\w.-]){re.escape(root)}(?![\w.-])", "~", text)
+    return re.sub(rf"(?<![\w./-]){re.escape(os.path.basename(home))}/", "", text)  # the account's, of a relative path

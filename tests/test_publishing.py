@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +72,49 @@ def test_which_of_several_equal_gpus_ran_it_makes_no_other_square(tmp_path: Path
         ("see https://example.org/a/b", "see https://example.org/a/b"),
         ("a/b and 3/4 of it, 1 / 2", "a/b and 3/4 of it, 1 / 2"),
         ("lr=0.1, (B, C, H/2, W/2)", "lr=0.1, (B, C, H/2, W/2)"),
+        ("dlbench run -p '/home/jane doe/models/net.py'", "dlbench run -p 'net.py'"),
+        ("dlbench run '--results=/home/jane doe/out' -t x", "dlbench run '--results=out' -t x"),
+        ("can't open /home/jane doe/my data/x.bin now", "can't open x.bin now"),
+        ("in /home/jane, or C:\\Users\\jane", "in ~, or ~"),
+        ("no 'C:\\\\Users\\\\jane doe\\\\m.py'", "no 'm.py'"),
     ],
 )
 def test_absolute_paths_are_cut_to_their_last_part_and_nothing_else_is(text: str, public: str) -> None:
     assert scrubbed(text) == public
+
+
+HOSTILE = (
+    "jane doe",
+    "jane [new]",
+    "jane, lab",
+    "jane: lab",
+    "jane#1",
+    "jane(x)",
+    "o'jane",
+    "jané",
+    "jane & co",
+    "jane=1",
+)
+
+
+@pytest.mark.parametrize("account", HOSTILE)
+@pytest.mark.parametrize("folder", ["models", *HOSTILE])
+def test_no_account_name_is_left_whatever_the_folders_are_called(account: str, folder: str) -> None:
+    path = f"/home/{account}/{folder}/net.py"
+    command = scrubbed(shlex.join(["dlbench", "run", "-p", path, f"--results={path}", "-t", "digits"]))
+    assert re.fullmatch(r"dlbench run -p '?net\.py'? '?--results=net\.py'? -t digits", command)
+    assert scrubbed(f"FileNotFoundError: can't read {path!r}.").replace('"', "'") == (
+        "FileNotFoundError: can't read 'net.py'."
+    )
+
+
+def test_the_folders_known_here_are_cut_without_quotes_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "jane <lab> | doe"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("DLBENCH_DATA", str(home / "my | data"))
+    assert scrubbed(f"no file {home}/models/x.py or {home}/my | data/x.bin") == "no file x.py or x.bin"
+    assert scrubbed(f"{home.name}/net.py:3 in build") == "net.py:3 in build"
 
 
 def test_a_published_record_has_no_path_anywhere(tmp_path: Path) -> None:

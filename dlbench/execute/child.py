@@ -84,7 +84,9 @@ def place_of(error: BaseException) -> str:
     if not frames:
         return ""
     frame = (foreign or frames)[-1]
-    return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno} in {frame.name}"
+    file = Path(frame.filename)
+    shown = "/".join(file.parts[-2:]) if (file.parent / "__init__.py").exists() else file.name  # no account's folder
+    return f"{shown}:{frame.lineno} in {frame.name}"
 
 
 def _is_inner(filename: str) -> bool:
