@@ -6,6 +6,7 @@ problem with one line of text, never the end of a run.
 
 from __future__ import annotations
 
+import copy
 import fnmatch
 import importlib
 import importlib.util
@@ -24,7 +25,9 @@ import pluggy
 from . import hookspecs
 from .choice import Choice, check_options
 from .errors import UsageError, unknown
+from .importing import guest
 from .specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+from .vetting import Fault, vet
 
 KINDS_OF_SPEC: dict[str, type] = {
     "models": ModelSpec,
@@ -118,11 +121,12 @@ class Catalog:
         return choice
 
     def announce(self, record: Any) -> None:
-        """Tell every observer of a finished record; one that raises costs a warning."""
+        """Tell every observer of a finished record; one that raises or leaves costs a warning. Each gets a copy."""
         for impl in self.plugins.hook.dlbench_cell_finished.get_hookimpls():
             try:
-                impl.function(record)
-            except Exception as error:
+                with guest():
+                    impl.function(*[copy.deepcopy(record)][: len(impl.argnames)])
+            except (Exception, SystemExit) as error:
                 self._problem(impl.plugin_name, f"dlbench_cell_finished raised {_line(error)}")
 
     def _get(self, kind: str, name: str) -> Any:
@@ -141,7 +145,8 @@ class Catalog:
 
     def _add(self, source: Source) -> None:
         try:
-            module = import_source(source.target)
+            with guest():
+                module = import_source(source.target)
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -149,6 +154,9 @@ class Catalog:
             return
         if self.plugins.get_plugin(source.name) not in (None, module):
             self._problem(source.name, f"is the name of two plugins; {source.target} is left out")
+            return
+        if fault := _wrong_arguments(self.plugins, module):
+            self._problem(source.name, fault)
             return
         self.sources.append(source)
         for name in vars(module):
@@ -163,7 +171,8 @@ class Catalog:
             for impl in getattr(self.plugins.hook, f"dlbench_{kind}").get_hookimpls():
                 source = by_name[impl.plugin_name]
                 try:
-                    specs = list(impl.function())
+                    with guest():
+                        specs = list(impl.function())
                 except (Exception, SystemExit) as error:
                     self._problem(source.name, f"dlbench_{kind} raised {_line(error)}")
                     continue
@@ -175,9 +184,13 @@ class Catalog:
                 self._problem(plugin, text[0])
 
     def _place(self, kind: str, spec_type: type, spec: Any, source: Source) -> None:
-        given = type(spec).__name__
-        if given != spec_type.__name__:
-            self._problem(source.name, f"dlbench_{kind} yields {given}, not {spec_type.__name__}")
+        if not isinstance(spec, spec_type):
+            self._problem(source.name, f"dlbench_{kind} yields {type(spec).__name__}, not {spec_type.__name__}")
+            return
+        try:
+            vet(spec)
+        except Fault as fault:
+            self._problem(source.name, f"the {kind.removesuffix('s')} {spec.name!r} is left out: {fault}")
             return
         key = (kind, spec.name)
         if key in self.providers:
@@ -262,6 +275,20 @@ def _manager() -> pluggy.PluginManager:
     manager = _Manager("dlbench")
     manager.add_hookspecs(hookspecs)
     return manager
+
+
+def _wrong_arguments(manager: pluggy.PluginManager, module: ModuleType) -> str:
+    """What is wrong with the parameters of a module's hooks; empty where nothing is."""
+    for name in dir(module):
+        options = manager.parse_hookimpl_opts(module, name)
+        hook = getattr(manager.hook, (options or {}).get("specname") or name, None)
+        if options is None or hook is None or hook.spec is None:
+            continue
+        given = pluggy.HookImpl(module, "", getattr(module, name), options).argnames
+        if strange := [text for text in given if text not in hook.spec.argnames]:
+            takes = f"its argument is {hook.spec.argnames[0]!r}" if hook.spec.argnames else "it takes no argument"
+            return f"{name} has an argument {strange[0]!r}: {takes}"
+    return ""
 
 
 def _line(error: BaseException) -> str:

@@ -25,6 +25,8 @@ class Choice:
         """Read `gat[heads=4,dropout=0.5]`; raises UsageError on a malformed text."""
         if isinstance(text, Choice):
             return text
+        if not isinstance(text, str):
+            raise UsageError(f"can't read {text!r}: write NAME or NAME[key=value,...]")
         text = text.strip()
         if "[" not in text:
             return cls(text)

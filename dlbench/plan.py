@@ -16,6 +16,7 @@ from .data.verify import digest as data_digest
 from .data.verify import state as data_state
 from .digest import Made, made_of
 from .errors import UsageError
+from .importing import guest
 from .recipe import MODEL_KEYS, PART_KEYS, Recipe, Resolved, Settings, profile_settings, resolve
 from .results import slug
 from .runtime import Runtime
@@ -217,13 +218,22 @@ def why_skip(catalog: Catalog, model: ModelSpec, task: TaskSpec, recipe: Recipe,
         return f"{model.name} doesn't accept {kinds[0].label()} -> {kinds[1].label()}"
     if reason := runtime.why_not():
         return reason
-    if model.why_not and (reason := model.why_not(*kinds, runtime)):
+    if model.why_not and (reason := _refusal(model, kinds, runtime)):
         return reason
     if recipe.params is not None and "width" not in option_defaults(model.build):
         return f"{model.name} has no width that budget.params could change"
     if runtime.precision == "fp16" and catalog.optimizer(recipe.optimizer.name).closure:
         return f"{recipe.optimizer.name} evaluates its loss several times a step, which fp16 scaling can't follow"
     return None
+
+
+def _refusal(model: ModelSpec, kinds: tuple[Any, Any], runtime: Runtime) -> str | None:
+    assert model.why_not is not None
+    try:
+        with guest():
+            return model.why_not(*kinds, runtime)
+    except (Exception, SystemExit) as error:
+        return " ".join(f"the why_not of {model.name} raised {type(error).__name__}: {error}".split())
 
 
 def check_ingredients(catalog: Catalog, recipe: Recipe) -> None:

@@ -18,6 +18,7 @@ from .errors import UsageError, unknown
 Settings = Mapping[str, Any]
 BUDGETS = ("epochs", "steps", "seconds")
 PARAMS = "budget.params"
+MOST = 10**9  # of whatever is counted: a slip of the keyboard, not a wish
 PART_KEYS = ("optimizer", "lr", "weight_decay", "schedule", "clip")
 PROFILE_KEYS = ("optimizer", "batch_size", "regularizers", "clip", "weight_decay")  # and the parts': what a step costs
 MODEL_KEYS = (*PART_KEYS, "regularizers")  # budget, batch size and selection are never the model's
@@ -79,6 +80,9 @@ def resolve(layers: Iterable[tuple[str, Settings]]) -> Resolved:
     recipe = Recipe()
     origin = dict.fromkeys(recipe.as_settings(), "core default")
     for name, settings in layers:
+        budgets = [key for key in settings if key.startswith("budget.") and key != PARAMS]
+        if len(budgets) > 1:
+            raise UsageError(f"{' and '.join(budgets)} are given together: a recipe has one of them")
         for key, value in settings.items():
             recipe = _set(recipe, key, value)
             if key.startswith("budget.") and key != PARAMS:
@@ -112,7 +116,9 @@ def _set(recipe: Recipe, key: str, value: Any) -> Recipe:
     if head == "budget" and dot:
         if tail not in BUDGETS:
             raise unknown("budget", tail, (*BUDGETS, "params"))
-        return replace(recipe, budget=(tail, _positive(key, value)))
+        if (budget := _positive(key, value)) > MOST:
+            raise UsageError(f"recipe key {key!r} needs a number up to {MOST}, not {value!r}")
+        return replace(recipe, budget=(tail, budget))
     if dot:
         if tail not in PART_KEYS:
             raise unknown(f"recipe key for the part {head!r}", tail, PART_KEYS)
@@ -148,8 +154,8 @@ def _positive(key: str, value: Any) -> float:
 
 def _count(key: str, value: Any) -> int:
     number = _positive(key, value)
-    if number != int(number):
-        raise UsageError(f"recipe key {key!r} needs a whole number, not {value!r}")
+    if number != int(number) or number > MOST:
+        raise UsageError(f"recipe key {key!r} needs a whole number up to {MOST}, not {value!r}")
     return int(number)
 
 
@@ -158,8 +164,8 @@ def _size(key: str, value: Any) -> int:
     text = str(value).strip()
     factor = {"k": 1_000, "K": 1_000, "M": 1_000_000}.get(text[-1:], 1)
     size = round(_positive(key, text[:-1] if factor > 1 else value) * factor)
-    if size < 1:
-        raise UsageError(f"recipe key {key!r} needs at least 1 parameter, not {value!r}")
+    if not 1 <= size <= 1000 * MOST:
+        raise UsageError(f"recipe key {key!r} needs 1 to {1000 * MOST} parameters, not {value!r}")
     return size
 
 
@@ -171,9 +177,11 @@ def _choice(_key: str, value: Any) -> Choice:
     return Choice.parse(value)
 
 
-def _choices(_key: str, value: Any) -> tuple[Choice, ...]:
+def _choices(key: str, value: Any) -> tuple[Choice, ...]:
     if isinstance(value, str):
         value = [] if value.lower() == "none" else split_outside_brackets(value)
+    if not isinstance(value, (list, tuple)):
+        raise UsageError(f"recipe key {key!r} takes a list of names, not {value!r}")
     return tuple(Choice.parse(item) for item in value)
 
 

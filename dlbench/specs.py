@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .data.sets import DataSet
-from .errors import unknown
+from .errors import UsageError, unknown
+from .importing import guest
 from .kinds import InputKind, Kind, OutputKind
 from .recipe import Settings
 from .runtime import Runtime
@@ -111,7 +112,7 @@ class TaskSpec:
 
     def files(self, options: Mapping[str, Any]) -> DataSet | None:
         """The data set read under these options."""
-        return self.data(**self._member, **options) if callable(self.data) else self.data
+        return self._asked("data", {**self._member, **options})  # type: ignore[no-any-return]
 
     def open(self, data: Data, options: Mapping[str, Any]) -> Any:
         """The loaded task."""
@@ -119,11 +120,21 @@ class TaskSpec:
 
     def num_folds(self, options: Mapping[str, Any]) -> int:
         """How many folds it has under these options."""
-        return self.folds(**options) if callable(self.folds) else self.folds
+        return int(self._asked("folds", options))
 
     def flags_of(self, options: Mapping[str, Any]) -> tuple[str, ...]:
         """What every row says under these options."""
-        return self.flags(**options) if callable(self.flags) else self.flags
+        return self._asked("flags", options)  # type: ignore[no-any-return]
+
+    def _asked(self, what: str, options: Mapping[str, Any]) -> Any:
+        """A field that may be a function of the options; raises UsageError where that fails."""
+        value = getattr(self, what)
+        try:
+            with guest():
+                return value(**options) if callable(value) else value
+        except (Exception, SystemExit) as error:
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UsageError(f"the task {self.name!r} can't say its {what}: {text}") from error
 
     @property
     def _member(self) -> dict[str, str]:

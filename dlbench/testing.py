@@ -50,7 +50,8 @@ class Finding:
     seen: str = ""
 
     def __str__(self) -> str:
-        return f"{'ok  ' if self.ok else 'FAIL'} {self.subject}: {self.check}" + (f": {self.seen}" if self.seen else "")
+        text = f"{'ok  ' if self.ok else 'FAIL'} {self.subject}: {self.check}" + (f": {self.seen}" if self.seen else "")
+        return " ".join(text.splitlines())
 
 
 def report(findings: Iterable[Finding]) -> str:
@@ -74,10 +75,18 @@ def check_plugin(plugin: str, *, data_root: Path | None = None) -> list[Finding]
         if source.name not in names or name not in catalog.specs[kind]:
             continue
         if kind == "tasks" and not name.endswith(":*"):
-            findings += check_task(catalog.task(name), catalog, data_root=root)
+            findings += _to_the_end(name, partial(check_task, catalog.task(name), catalog, data_root=root))
         elif kind == "models" and not name.endswith(":*"):
-            findings += check_model(catalog.model(name), catalog, data_root=root)
+            findings += _to_the_end(name, partial(check_model, catalog.model(name), catalog, data_root=root))
     return findings
+
+
+def _to_the_end(subject: str, check: Callable[[], list[Finding]]) -> list[Finding]:
+    """The findings; what breaks the check itself is one, since a broken plugin is what it is for."""
+    try:
+        return check()
+    except (Exception, SystemExit) as error:
+        return [Finding(subject, "it can be checked to the end", False, _line(error))]
 
 
 def check_model(spec: ModelSpec, catalog: Catalog | None = None, *, data_root: Path | None = None) -> list[Finding]:
@@ -92,12 +101,15 @@ def check_model(spec: ModelSpec, catalog: Catalog | None = None, *, data_root: P
         skipped = why_skip(catalog, spec, task_spec, recipe, Runtime())
         if skipped or task_spec.heavy or not available(task_spec, data_root):
             continue
-        bench = _bench(catalog, spec, task_spec, data_root)
+        try:
+            bench = _bench(catalog, spec, task_spec, data_root)
+        except (Exception, SystemExit):
+            continue  # the task's own fault, which a check of the task finds
         try:
             bench.build(bench.task)
         except NotApplicable:
             continue
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             findings.append(Finding(f"{spec.name} on {task_spec.name}", "it builds", False, _line(error)))
             continue
         met += 1
@@ -115,9 +127,13 @@ def check_task(spec: TaskSpec, catalog: Catalog | None = None, *, data_root: Pat
     findings = [_try(spec.name, "its recipe resolves", lambda: _check_recipe(spec, catalog))]
     try:
         task = _load(spec, data_root)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return [*findings, Finding(spec.name, "it loads", False, _line(error))]
-    return [*findings, *_task_findings(spec, task, catalog, data_root)]
+    try:
+        findings += _task_findings(spec, task, catalog, data_root)
+    except (Exception, SystemExit) as error:
+        findings.append(Finding(spec.name, "it can be checked to the end", False, _line(error)))
+    return findings
 
 
 def available(spec: TaskSpec, data_root: Path | None = None) -> bool:
@@ -340,12 +356,12 @@ def _assert_finite(value: Any) -> None:
 def _try(subject: str, check: str, action: Callable[[], Any]) -> Finding:
     try:
         action()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return Finding(subject, check, False, _line(error))
     return Finding(subject, check, True)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     text = " ".join(str(error).split())
     return text if isinstance(error, (AssertionError, DlbenchError)) else f"{type(error).__name__}: {text}"
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from ..importing import guest
+
 NOT_CONFORMING = 1
 
 
@@ -21,7 +23,8 @@ def command(plugin: str, data: Path | None, verbose: bool) -> None:
     """
     from ..testing import check_plugin
 
-    findings = check_plugin(plugin, data_root=data)
+    with guest():
+        findings = check_plugin(plugin, data_root=data)
     for finding in findings:
         if verbose or not finding.ok:
             click.echo(str(finding))

@@ -13,7 +13,7 @@ from ..data.fetch import fetch as fetch_set
 from ..data.root import default_cache, default_root
 from ..data.sets import DataSet
 from ..data.verify import SetState, state
-from ..errors import unknown
+from ..errors import DlbenchError, unknown
 from .list import columns
 
 data_option = click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA.")
@@ -86,10 +86,16 @@ def path(name: str | None, data: Path | None, plugins: tuple[str, ...]) -> None:
 
 
 def sets(catalog: Catalog) -> dict[str, DataSet]:
-    """All data sets of all tasks, those that options choose among included."""
+    """All data sets of all tasks, those that options choose among included; a task that can't say its own is told on
+    standard error."""
     found: dict[str, DataSet] = {}
     for name, spec in catalog.specs["tasks"].items():
-        for dataset in (None if name.endswith(":*") else spec.files({}), *spec.datasets):
+        datasets = [*spec.datasets]
+        try:
+            datasets += [] if name.endswith(":*") else [spec.files({})]
+        except DlbenchError as error:
+            click.echo(f"dlbench: {error}", err=True)
+        for dataset in datasets:
             if dataset is not None:
                 found.setdefault(dataset.name, dataset)
     return dict(sorted(found.items()))
