@@ -72,6 +72,7 @@ class Catalog:
     problems: dict[str, str] = field(default_factory=dict)
     plugins: pluggy.PluginManager = field(default_factory=lambda: _manager())
     _clashes: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
+    _left_out: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelSpec:
         """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. Raises UsageError."""
@@ -136,6 +137,8 @@ class Catalog:
         family, colon, member = name.partition(":")
         if colon and member and member != "*" and f"{family}:*" in known:
             return replace(known[f"{family}:*"], name=name, member=member)
+        if (kind, name) in self._left_out:
+            raise UsageError(self._left_out[kind, name])
         raise unknown(kind.removesuffix("s"), name, known)
 
     def _problem(self, plugin: str, text: str) -> None:
@@ -158,16 +161,22 @@ class Catalog:
         if fault := _wrong_arguments(self.plugins, module):
             self._problem(source.name, fault)
             return
+        try:
+            if not self.plugins.is_registered(module):
+                self.plugins.register(module, name=source.name)
+        except pluggy.PluginValidationError as error:
+            if self.plugins.is_registered(module):  # with the hooks before this one
+                self.plugins.unregister(module)
+            self._problem(source.name, f"has a hook that can't be called: {_line(error)}")
+            return
         self.sources.append(source)
         for name in vars(module):
             if name.startswith("dlbench_") and callable(getattr(module, name)) and not hasattr(hookspecs, name):
                 self._problem(source.name, str(unknown("hook", name, [n for n in vars(hookspecs) if "dlbench_" in n])))
-        if not self.plugins.is_registered(module):
-            self.plugins.register(module, name=source.name)
 
     def _collect(self) -> None:
         by_name = {source.name: source for source in self.sources}
-        for kind, spec_type in KINDS_OF_SPEC.items():
+        for kind in KINDS_OF_SPEC:
             for impl in getattr(self.plugins.hook, f"dlbench_{kind}").get_hookimpls():
                 source = by_name[impl.plugin_name]
                 try:
@@ -177,20 +186,23 @@ class Catalog:
                     self._problem(source.name, f"dlbench_{kind} raised {_line(error)}")
                     continue
                 for spec in specs:
-                    self._place(kind, spec_type, spec, source)
+                    self._place(kind, spec, source)
         for (kind, name), text in self._clashes.items():
             self.specs[kind].pop(name, None)
             for plugin in text[1]:
                 self._problem(plugin, text[0])
 
-    def _place(self, kind: str, spec_type: type, spec: Any, source: Source) -> None:
-        if not isinstance(spec, spec_type):
-            self._problem(source.name, f"dlbench_{kind} yields {type(spec).__name__}, not {spec_type.__name__}")
+    def _place(self, kind: str, spec: Any, source: Source) -> None:
+        wanted, given = KINDS_OF_SPEC[kind], type(spec)
+        if not issubclass(given, wanted):
+            self._problem(source.name, f"dlbench_{kind} yields {given.__name__}, not {wanted.__name__}")
             return
         try:
             vet(spec)
         except Fault as fault:
-            self._problem(source.name, f"the {kind.removesuffix('s')} {spec.name!r} is left out: {fault}")
+            text = f"the {kind.removesuffix('s')} {spec.name!r} is left out: {fault}"
+            self._problem(source.name, text)
+            self._left_out[kind, str(spec.name)] = text
             return
         key = (kind, spec.name)
         if key in self.providers:
@@ -281,7 +293,7 @@ def _wrong_arguments(manager: pluggy.PluginManager, module: ModuleType) -> str:
     """What is wrong with the parameters of a module's hooks; empty where nothing is."""
     for name in dir(module):
         options = manager.parse_hookimpl_opts(module, name)
-        hook = getattr(manager.hook, (options or {}).get("specname") or name, None)
+        hook = getattr(manager.hook, options["specname"] or name, None) if options else None
         if options is None or hook is None or hook.spec is None:
             continue
         given = pluggy.HookImpl(module, "", getattr(module, name), options).argnames

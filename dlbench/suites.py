@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError, unknown
-from .recipe import resolve
 from .specs import Block, ProfileProtocol, Suite
+from .vetting import Fault, vet
+
+LISTS = ("models", "tasks", "seeds")
 
 
 def read_suite(path: Path) -> Suite:
@@ -23,49 +25,62 @@ def read_suite(path: Path) -> Suite:
         tasks = ["digits"]
         set = { lr = 0.01, "budget.epochs" = 5 }
 
-    Raises UsageError naming the file and the key that is wrong."""
+    Raises UsageError naming the file, the key that is wrong, and its line."""
     try:
-        table = tomllib.loads(path.read_text())
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        table = tomllib.loads(text)
     except FileNotFoundError:
         raise UsageError(f"there is no suite file {path}") from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UsageError(f"can't read {path}: line {line} isn't UTF-8, as TOML must be") from error
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"can't read {path}: {error}") from error
     try:
-        blocks = table.pop("blocks", None)
-        if not blocks or not isinstance(blocks, list):
-            raise UsageError("it has no [[blocks]]")
-        seeds = _seeds(table.pop("seeds", 3))
-        profile = _make(ProfileProtocol, table.pop("profile", {}))
-        values = {"name": path.stem, **table, "blocks": tuple(map(_block, blocks)), "seeds": seeds, "profile": profile}
-        if re.search(r"[/\\]", str(values["name"])):
-            raise UsageError(f"the name {values['name']!r} can't be a file's name")
-        return _make(Suite, values)  # type: ignore[no-any-return]
-    except (UsageError, TypeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+        suite = _suite({"name": re.sub(r"[^\w.+:-]+", "-", path.stem), **table})
+        vet(suite)
+    except Fault as fault:
+        found = _line_of(text, fault.path)
+        raise UsageError(f"{path}{f', line {found}' if found else ''}: {fault}") from fault
+    return suite
 
 
-def _seeds(value: Any) -> int | tuple[int, ...]:
-    wanted = value if isinstance(value, list) else [value]
-    if not wanted or any(type(seed) is not int for seed in wanted) or (not isinstance(value, list) and value < 1):
-        raise UsageError(f"seeds is a count or a list of whole numbers, not {value!r}")
-    return tuple(value) if isinstance(value, list) else int(value)
+def _suite(table: dict[str, Any]) -> Suite:
+    blocks = table.get("blocks")
+    if not blocks or not isinstance(blocks, list):
+        raise Fault(("blocks",), "must be one or more [[blocks]]")
+    made = tuple(_make(Block, {"models": ["*"], "tasks": ["*"], **_table(b, ("blocks", i))}, ("blocks", i))
+                 for i, b in enumerate(blocks))  # fmt: skip
+    profile = _make(ProfileProtocol, _table(table.get("profile", {}), ("profile",)), ("profile",))
+    return _make(Suite, {**table, "blocks": made, "profile": profile}, ())  # type: ignore[no-any-return]
 
 
-def _names(key: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
-        raise UsageError(f"{key} takes a list of names, not {value!r}")
-    return tuple(value)
+def _table(value: Any, path: tuple[str | int, ...]) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Fault(path, f"must be a table of keys, not {value!r}")
+    return value
 
 
-def _block(table: dict[str, Any]) -> Block:
-    lists: dict[str, Any] = {key: _names(key, table[key]) for key in ("models", "tasks") if key in table}
-    resolve([("suite", table.get("set", {}))])
-    return _make(Block, {"models": ("*",), "tasks": ("*",), **table, **lists})  # type: ignore[no-any-return]
-
-
-def _make(spec: type, values: dict[str, Any]) -> Any:
+def _make(spec: type, values: dict[str, Any], path: tuple[str | int, ...]) -> Any:
+    """The spec with lists as tuples; what its fields hold is vetted later."""
     known = [f.name for f in fields(spec)]
     for key in values:
         if key not in known:
-            raise unknown(f"key of a {spec.__name__.lower()}", key, known)
-    return spec(**values)
+            raise Fault((*path, key), f"is wrong: {unknown(f'key of a {spec.__name__.lower()}', key, known)}")
+    return spec(**{k: tuple(v) if k in LISTS and isinstance(v, list) else v for k, v in values.items()})
+
+
+def _line_of(text: str, path: tuple[str | int, ...]) -> int | None:
+    """Where the last key of a path stands: tomllib keeps no lines, so it is looked for under its table's heading."""
+    lines = text.split("\n")
+    start, end = 0, len(lines)
+    heads = [i for i, line in enumerate(lines) if re.match(rf"\s*\[+\s*{re.escape(str(path[0]))}\s*\]", line)]
+    if heads:
+        which = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
+        start, end = [*heads, end][which : which + 2] if which < len(heads) else (0, end)
+    for key in reversed([step for step in path if isinstance(step, str)]):
+        pattern = re.compile(rf"""(?:^|[{{,\[.])\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
+        for number in range(start, end):
+            if pattern.search(lines[number]):
+                return number + 1
+    return None

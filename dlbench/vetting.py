@@ -104,10 +104,6 @@ def _number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
 def _count(value: Any) -> bool:
     return type(value) is int and value >= 1
 
@@ -151,7 +147,7 @@ def _each(rule: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _pair(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) == 2 and all(_subclass(k)(v) for v, k in zip(value, KINDS, strict=True))
+    return _each(_subclass(Kind))(value) and len(value) == 2 and all(map(issubclass, value, (InputKind, OutputKind)))
 
 
 def seed_is_fine(value: Any) -> bool:
@@ -164,13 +160,13 @@ def _seeds(value: Any) -> bool:
     return count or (_each(seed_is_fine)(value) and 0 < len(value) <= MOST_SEEDS)
 
 
-KINDS = (InputKind, OutputKind)
 PARTS = (Metric, Reference, DataSet, DataFile, Block, ProfileProtocol)
 TEXT = (_text, "a text on one line")
 TEXTS = (_each(_text), "a tuple of texts")
 POSITIVE = (lambda value: _number(value) and value > 0, "a number above 0")
 COUNT = (_count, "a whole number of at least 1")
 FUNCTION = (_function, "a function whose parameters can be read")
+FLAG = (_is(bool), "True or False")
 SETTINGS = (_settings, "a mapping from keys of the recipe to values")
 RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "name": (_name, "a text of letters, digits and _ . + - : without blanks, brackets, slashes or commas"),
@@ -192,7 +188,7 @@ RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data": (_either(_none, _is(DataSet), _function), "None, a DataSet, or a function of the options"),
     "datasets": (_each(_is(DataSet)), "a tuple of DataSet"),
     "files": (_each(_is(DataFile)), "a tuple of DataFile"),
-    "higher_is_better": (_flag, "True or False"), "heavy": (_flag, "True or False"), "closure": (_flag, "True or False"),
+    "higher_is_better": FLAG, "heavy": FLAG, "closure": FLAG,
     "member": (_either(_none, _text), "None or a text"),
     "recipe": SETTINGS, "set": SETTINGS,
     "recipes": (_recipes, "a mapping from a task's name or a kind's class to settings"),

@@ -63,18 +63,32 @@ def test_a_short_suite_has_the_files_name_and_three_seeds(tmp_path: Path) -> Non
     ("text", "said"),
     [
         ("name = ", "can't read"),
-        ("name = 'empty'", "it has no [[blocks]]"),
+        ("name = 'empty'", "blocks must be one or more [[blocks]]"),
         ("seed = 3\n[[blocks]]", "there is no key of a suite 'seed'; did you mean 'seeds'?"),
         ("[[blocks]]\nmodel = ['mlp']", "did you mean 'models'?"),
         ("[[blocks]]\nset = { lrr = 1 }", "did you mean 'lr'?"),
-        ("[[blocks]]\nset = { lr = -1 }", "needs a number"),
+        ("[[blocks]]\nset = { lr = -1 }", "line 2: blocks[0].set.lr is wrong: recipe key 'lr' needs a number"),
         ("[profile]\nround = 3\n[[blocks]]", "did you mean 'rounds'?"),
-        ("[[blocks]]\nmodels = 'mlp'", "models takes a list of names"),
-        ("[[blocks]]\ntasks = [3]", "tasks takes a list of names"),
-        ("seeds = 'many'\n[[blocks]]", "seeds is a count or a list of whole numbers"),
-        ("seeds = 0\n[[blocks]]", "seeds is a count or a list of whole numbers"),
-        ("blocks = 3", "it has no [[blocks]]"),
-        ("name = 'a/b'\n[[blocks]]", "name"),
+        ("[[blocks]]\nmodels = 'mlp'", "line 2: blocks[0].models must be a tuple of texts"),
+        ("[[blocks]]\n[[blocks]]\n\ntasks = [3]", "line 4: blocks[1].tasks must be a tuple of texts"),
+        ("seeds = 'many'\n[[blocks]]", "line 1: seeds must be a count"),
+        ("seeds = 0\n[[blocks]]", "line 1: seeds must be a count"),
+        ("seeds = [true]\n[[blocks]]", "line 1: seeds must be a count"),
+        ("seeds = [12345678901234567890]\n[[blocks]]", "line 1: seeds must be a count"),
+        ("blocks = 3", "line 1: blocks must be one or more [[blocks]]"),
+        ("blocks = [3]", "line 1: blocks[0] must be a table"),
+        ("name = 'a/b'\n[[blocks]]", "line 1: name must be a text of letters"),
+        ("name = 3\n[[blocks]]", "line 1: name must be a text of letters"),
+        ("description = 3\n[[blocks]]", "line 1: description must be a text"),
+        ("profile = 3\n[[blocks]]", "line 1: profile must be a table"),
+        ("[profile]\nblock_s = 'x'\n[[blocks]]", "line 2: profile.block_s must be a number"),
+        ("[[blocks]]\n[[blocks]]\nset = { optimizer = 3 }", "line 3: blocks[1].set.optimizer is wrong: can't read 3"),
+        ("[[blocks]]\n[blocks.set]\nlr = 1\nclip = 'x'", "line 4: blocks[0].set.clip is wrong"),
+        ("[[blocks]]\nset = { regularizers = 3 }", "line 2: blocks[0].set.regularizers is wrong"),
+        ("[[blocks]]\nset = 3", "line 2: blocks[0].set must be a mapping"),
+        ("[[blocks]]\nset = { 'budget.epochs' = 1, 'budget.steps' = 2 }", "are given together"),
+        ("[[blocks]]\nset = { batch_size = 1e30 }", "needs a whole number up to 1000000000"),
+        ("[[blocks]]\nvariant = 3", "line 2: blocks[0].variant must be a text"),
     ],
 )
 def test_a_wrong_file_names_itself_and_what_is_wrong(tmp_path: Path, text: str, said: str) -> None:
@@ -83,6 +97,18 @@ def test_a_wrong_file_names_itself_and_what_is_wrong(tmp_path: Path, text: str, 
         read_suite(path)
     assert str(path) in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_encodings_of_a_file(tmp_path: Path) -> None:
+    text = 'name = "mine"\r\ndescription = "café"\r\n[[blocks]]\r\nmodels = ["mlp"]\r\n'
+    path = tmp_path / "my own suite.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert read_suite(path).description == "café"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(UsageError, match="line 2 isn't UTF-8"):
+        read_suite(path)
+    path.write_text("[[blocks]]\n")
+    assert read_suite(path).name == "my-own-suite"
 
 
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
