@@ -16,7 +16,7 @@ from typing import Any
 
 from .errors import unknown
 from .groups import Group, RowKey, groups, status_of
-from .rendering import markdown_table, terminal_tables
+from .rendering import csv_text, markdown_table, terminal_tables
 from .results import Record
 from .stats import (
     Call,
@@ -95,7 +95,7 @@ def render_comparison(changes: Sequence[Change], format: str = "terminal", *, wi
         import pandas as pd
 
         frame = pd.DataFrame([asdict(change) for change in changes], columns=list(Change.__dataclass_fields__))
-        return str(frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+        return csv_text(frame)
     order = ("worse", "better", "can't tell")
     body = [_cells(change) for call in order for change in changes if change.verdict == call]
     summary = ", ".join(f"{sum(change.verdict == call for change in changes)} {call}" for call in order)

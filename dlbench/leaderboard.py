@@ -8,7 +8,6 @@ over a profile's launches. Empty means not measured.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean, stdev
@@ -17,8 +16,9 @@ from typing import Any
 import pandas as pd
 
 from .groups import Group, RowKey, groups, is_number, status_of
+from .rendering import FORMULA
 from .rendering import render as render
-from .results import Record
+from .results import Record, write_text
 from .stats import MIN_FOR_CLAIM, Estimate, mean_interval, ranks
 
 COLUMNS = (
@@ -77,14 +77,7 @@ def notes(by_suite: dict[str, list[Record]]) -> list[str]:
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write a frame of this module: six significant digits, `\\n` line ends, the old file or the whole new one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(render(frame, "csv"))
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_text(Path(path), render(frame, "csv"))
 
 
 def read_csv(path: Path) -> pd.DataFrame:
@@ -95,7 +88,9 @@ def read_csv(path: Path) -> pd.DataFrame:
     types: dict[str, Any] = {column: _dtype(column) for column in header}
     empty = {column: [""] for column in header if column not in TEXTS}
     frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=empty)
-    return _typed(frame)
+    texts = {column: frame[column].str.replace(rf"^'(?={FORMULA.pattern})", "", regex=True) for column in header
+             if column in TEXTS}  # fmt: skip
+    return _typed(frame.assign(**texts))
 
 
 def _row(group: Group, rank: int | None) -> dict[str, Any]:

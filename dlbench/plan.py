@@ -287,7 +287,8 @@ def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[
     if found.status == "missing":
         result.missing[files.name] = files
         how = "fetch" if found.fetchable else "path"
-        why = f"{found.paths('missing')[0]} is missing from the data root: run `dlbench data {how} {files.name}`"
+        name = task.name if ":" in task.name else files.name  # no listing has the sets of an open family
+        why = f"{found.paths('missing')[0]} is missing from the data root: run `dlbench data {how} {name}`"
         why += "" if found.fetchable else " and put the files there: they can't be fetched openly"
         return {"state": "missing", "digest": "missing", "why": why}
     if found.status == "unverified" and not request.unverified:

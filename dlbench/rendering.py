@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ HEADER = (
 )  # fmt: skip
 LEFT = frozenset({"task", "metric", "model", "notes"})
 UNBROKEN = 20
+FORMULA = re.compile(r"[=+@\t\r]|-(?!\d*\.?\d*$)")
 HIGHEST_FIRST = frozenset({"train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s", "seeds"})
 
 
@@ -36,7 +38,7 @@ def render(
     if sort is not None:
         frame = _sorted(frame, sort)
     if format == "csv":
-        return str(frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+        return csv_text(frame)
     if format == "json":
         return str(frame.to_json(orient="records", indent=1, double_precision=15)) + "\n"
     sections = [_section(part) for part in _parts(frame)]
@@ -44,6 +46,17 @@ def render(
         return _markdown(sections, list(notes))
     merged = [(title, _merge_task_and_metric(body)) for title, body in sections]
     return terminal_tables(merged, (HEADER[0], *HEADER[2:]), LEFT, notes=list(notes), width=width)
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A frame as CSV: six significant digits, `\\n` line ends; what a spreadsheet would take for a formula gets an
+    apostrophe in front, since names and options are plugins' own."""
+    texts = {name: frame[name].map(_disarmed) for name in frame.select_dtypes(["object", "string"]).columns}
+    return str(frame.assign(**texts).to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+
+
+def _disarmed(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value
 
 
 def score_text(row: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import UsageError
 
+MOST_THREADS = 1024
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
 
@@ -61,8 +62,8 @@ def resolve_runtime(
         raise UsageError(f"--device {device}: no CUDA device is visible here; use --device cpu")
     if precision not in PRECISIONS:
         raise UsageError(f"--precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
-    if threads is not None and threads < 1:
-        raise UsageError("--threads needs a number of at least 1")
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise UsageError(f"--threads needs a number from 1 to {MOST_THREADS}")
     return Runtime(
         device=device, precision=precision, compile=compile, channels_last=channels_last, threads=threads or 1
     )

@@ -16,7 +16,7 @@ import pandas as pd
 from .choice import Choice
 from .errors import UsageError, unknown
 from .groups import Group, groups, is_number
-from .rendering import FORMATS, markdown_table, short, terminal_tables
+from .rendering import FORMATS, csv_text, markdown_table, short, terminal_tables
 from .results import Record
 
 MIB = 2**20
@@ -66,8 +66,7 @@ def render(frame: pd.DataFrame, option: str, format: str = "terminal") -> str:
     if format not in FORMATS:
         raise unknown("table format", format, FORMATS)
     if format == "csv":
-        text = frame.rename(columns={"size": option}).to_csv(index=False, lineterminator="\n", float_format="%.6g")
-        return str(text)
+        return csv_text(frame.rename(columns={"size": option}))
     if format == "json":
         return (
             str(frame.rename(columns={"size": option}).to_json(orient="records", indent=1, double_precision=15)) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 
@@ -59,15 +60,22 @@ def group() -> None:
 
 
 def main() -> None:
-    """The entry point: errors that dlbench raises on purpose are one line and exit status 2."""
+    """The entry point: errors that dlbench raises on purpose, and what the system refuses (a full disk, a folder that
+    can't be written), are one line and exit status 2. What a stream can't encode is shown as `?`."""
     from ..errors import DlbenchError
     from ..importing import import_path
 
     sys.path[:] = import_path()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         group(prog_name="dlbench")
-    except DlbenchError as error:
+    except (DlbenchError, OSError) as error:
         if "--debug" in sys.argv:
             raise
-        click.echo(f"dlbench: {error}", err=True)
+        if isinstance(error, OSError) and error.strerror:
+            click.echo(f"dlbench: {error.filename or 'the system says'}: {error.strerror}", err=True)
+        else:
+            click.echo(f"dlbench: {error}", err=True)
         sys.exit(2)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from ..catalog import Catalog, discover
+from ..choice import Choice
 from ..data.fetch import fetch as fetch_set
 from ..data.root import default_cache, default_root
 from ..data.sets import DataSet
@@ -50,7 +51,7 @@ def list_(data: Path | None, plugins: tuple[str, ...]) -> None:
 def fetch(names: tuple[str, ...], data: Path | None, plugins: tuple[str, ...]) -> None:
     """Fetch data sets from their published addresses, checked by sha256."""
     root = data or default_root()
-    for dataset in pick(sets(discover(plugins)), names):
+    for dataset in pick(discover(plugins), names):
         written = fetch_set(dataset, root)
         click.echo(f"{dataset.name}: {len(written)} files fetched, {len(dataset.files) - len(written)} were here")
 
@@ -61,9 +62,9 @@ def fetch(names: tuple[str, ...], data: Path | None, plugins: tuple[str, ...]) -
 @plugin_option
 def verify(names: tuple[str, ...], data: Path | None, plugins: tuple[str, ...]) -> None:
     """Hash every file anew; exit status 1 where one of a set that is here differs."""
-    known = sets(discover(plugins))
+    catalog = discover(plugins)
     bad = 0
-    for dataset in pick(known, names) if names else known.values():
+    for dataset in pick(catalog, names) if names else sets(catalog).values():
         found: SetState = state(dataset, data or default_root(), None)
         click.echo(found.summary)
         bad += found.status == "unverified" or (bool(names) and found.status == "missing")
@@ -80,7 +81,7 @@ def path(name: str | None, data: Path | None, plugins: tuple[str, ...]) -> None:
     if name is None:
         click.echo(root)
         return
-    (dataset,) = pick(sets(discover(plugins)), [name])
+    (dataset,) = pick(discover(plugins), [name])
     for file in dataset.files:
         click.echo(root / file.path)
 
@@ -101,9 +102,19 @@ def sets(catalog: Catalog) -> dict[str, DataSet]:
     return dict(sorted(found.items()))
 
 
-def pick(known: dict[str, DataSet], names: Any) -> list[DataSet]:
-    """The sets of these names; raises UsageError."""
+def pick(catalog: Catalog, names: Iterable[str]) -> list[DataSet]:
+    """The sets of these names, each a set's or that of a task which reads one, such as `tu:PROTEINS`; raises
+    UsageError."""
+    known, picked = sets(catalog), []
     for name in names:
-        if name not in known:
+        dataset = known.get(name) or _of_task(catalog, Choice.parse(name))
+        if dataset is None:
             raise unknown("data set", name, known)
-    return [known[name] for name in names]
+        picked.append(dataset)
+    return picked
+
+
+def _of_task(catalog: Catalog, task: Choice) -> DataSet | None:
+    if task.name not in catalog.specs["tasks"] and f"{task.name.partition(':')[0]}:*" not in catalog.specs["tasks"]:
+        return None
+    return catalog.task(task.name).files(dict(catalog.checked("tasks", task).options))

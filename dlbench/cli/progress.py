@@ -54,8 +54,15 @@ class Display:
         print(f"dlbench: {text}", file=sys.stderr, flush=True)
 
     def line(self, text: str) -> None:
+        self._write(text + "\n")
+
+    def _write(self, text: str) -> None:
         if self.stream is not None:
-            print(text, file=self.stream, flush=True)
+            try:
+                self.stream.write(text)
+                self.stream.flush()
+            except OSError:  # nobody reads it any more, which is no reason to stop the run
+                self.stream = None
 
     @staticmethod
     def result(record: Record) -> str:
@@ -90,11 +97,6 @@ class Terminal(Display):
     def _status(self, text: str) -> None:
         width = shutil.get_terminal_size().columns
         self._write("\r\x1b[2K" + text[: width - 1])
-
-    def _write(self, text: str) -> None:
-        assert self.stream is not None
-        self.stream.write(text)
-        self.stream.flush()
 
 
 def shown(value: float, unit: str) -> str:

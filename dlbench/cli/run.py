@@ -57,7 +57,7 @@ where = options(
     click.option("--channels-last", is_flag=True, help="Keep networks' weights in channels-last order."),
     click.option("--threads", type=int, help="Threads of torch on the CPU; default: 1."),
     click.option("--executor", default="local", type=click.Choice(["local"]), show_default=True),
-    click.option("--jobs", default=1, show_default=True, type=click.IntRange(1), help="Cells at a time."),
+    click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Cells at a time."),
     click.option("--timeout", default="1h", show_default=True, help="Wall clock per cell: 90s, 30m, none."),
     click.option("--memory-limit", default="none", show_default=True, help="Growth of memory per cell: 8GiB."),
 )
@@ -88,7 +88,7 @@ def command(**given: Any) -> None:
     catalog = discover(given["plugins"])
     check_extra(catalog, given["plugins"])
     warn_of_problems(catalog.problems)
-    request = request_of(catalog, given)
+    request, limits = request_of(catalog, given), limits_of(given)
     made = plan(catalog, request)
     if given["dry_run"]:
         show_plan(made, given["as_json"])
@@ -96,7 +96,7 @@ def command(**given: Any) -> None:
     if made.missing and not given["offline"]:
         fetch_missing(made, request)
         made = plan(catalog, request)
-    sys.exit(execute(catalog, made, request, given))
+    sys.exit(execute(catalog, made, request, limits, given))
 
 
 def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
@@ -120,6 +120,11 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
     )
 
 
+def limits_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `Limits` that the command line gives; raises UsageError."""
+    return {"timeout_s": units.duration(given["timeout"]), "memory_bytes": units.size(given["memory_limit"])}
+
+
 def fetch_missing(made: Plan, request: Request) -> None:
     """Get the open data sets that a plan misses; what can't be had stays missing."""
     from ..data.fetch import fetch
@@ -131,7 +136,7 @@ def fetch_missing(made: Plan, request: Request) -> None:
             click.echo(f"dlbench: {error}", err=True)
 
 
-def execute(catalog: Catalog, made: Plan, request: Request, given: Mapping[str, Any]) -> int:
+def execute(catalog: Catalog, made: Plan, request: Request, limits: dict[str, Any], given: Mapping[str, Any]) -> int:
     """Run a plan, write the CSVs, print the table; returns the exit status."""
     from ..execute.run import Limits, Runner
     from .progress import make_display
@@ -140,7 +145,7 @@ def execute(catalog: Catalog, made: Plan, request: Request, given: Mapping[str, 
         catalog=catalog,
         results=Results(given["results"]),
         display=make_display(quiet=given["as_json"]),
-        limits=Limits(timeout_s=units.duration(given["timeout"]), memory_bytes=units.size(given["memory_limit"])),
+        limits=Limits(**limits),
         data_root=request.data_root,
         cache=request.cache,
         command=command_line(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import zlib
 from pathlib import Path
@@ -25,13 +26,14 @@ def read_lines(path: Path, *, encoding: str = "utf-8", blank: bool = False) -> l
 
 def read_text(path: Path, *, encoding: str = "utf-8") -> str:
     """The whole file, unpacked where its name ends in `.gz`. Raises NoData where it is no whole gzip file, is empty, or
-    has bytes that don't decode; the last names the line."""
+    has bytes that don't decode; the last names the line. A byte order mark at the top is none of its text."""
     raw = path.read_bytes()
     if path.suffix == ".gz":
         try:
             raw = gzip.decompress(raw)
         except (OSError, EOFError, zlib.error) as error:
             raise NoData(f"{path.name} is not a whole gzip file: fetch it again ({error})") from error
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     if not raw:
         raise NoData(f"{path.parent.name}/{path.name} is empty: fetch it again")
     try:

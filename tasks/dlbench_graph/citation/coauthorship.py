@@ -54,6 +54,6 @@ def _read_words(data: Data) -> csr_matrix:
 
 def _json(data: Data, name: str) -> Any:
     try:
-        return json.loads(data.path(f"{COAUTHORSHIP_FOLDER}/{name}").read_text(encoding="utf-8"))
+        return json.loads(data.path(f"{COAUTHORSHIP_FOLDER}/{name}").read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise NoData(f"can't read {name}: {error}") from error

@@ -46,7 +46,7 @@ def load(data: Data, *, name: str, features: str, directed: bool) -> SingleGraph
 
 def _read_nodes(data: Data, path: str) -> tuple[csr_matrix, Any]:
     """Lines of a node's number, its words as zeros and ones, and its class; returns words (N, F), classes (N,)."""
-    lines = [line.split("\t") for line in data.path(path).read_text(encoding="utf-8").splitlines()[1:]]
+    lines = [line.split("\t") for line in data.path(path).read_text(encoding="utf-8-sig").splitlines()[1:]]
     try:
         nodes = np.array([int(line[0]) for line in lines])
         words = np.array([line[1].split(",") for line in lines], dtype=np.float32)

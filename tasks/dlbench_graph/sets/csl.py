@@ -92,7 +92,7 @@ def read(data: Data) -> tuple[Edges, NDArray[np.int64], Folds]:
     """The published instances and folds, as `generate` gives them; there too each graph is tested once."""
     with np.load(data.path("graph/csl/csl.npz")) as arrays:
         edges, labels = arrays["edge_index"].astype(np.int64), arrays["y"].astype(np.int64)
-    lists = json.loads(data.path("graph/csl/csl_5fold.json").read_text(encoding="utf-8"))
+    lists = json.loads(data.path("graph/csl/csl_5fold.json").read_text(encoding="utf-8-sig"))
     names = ("train", "val", "test")
     folds = [{name: np.array(lists[name][fold], dtype=np.int64) for name in names} for fold in range(NUM_FOLDS)]
     return edges, labels, folds

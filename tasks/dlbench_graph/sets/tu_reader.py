@@ -94,7 +94,7 @@ class _Files:
         if empty:
             raise NoData(f"{path.name} is empty")
         try:
-            table = np.loadtxt(path, dtype=dtype, delimiter=",", comments=None, ndmin=2)
+            table = np.loadtxt(path, dtype=dtype, delimiter=",", comments=None, ndmin=2, encoding="utf-8-sig")
         except ValueError as error:
             raise NoData(_broken_line(path, dtype) or f"{path.name}: {error}") from error
         self.refuse(what, ~np.isfinite(table).all(axis=1), "it isn't finite")
@@ -128,7 +128,7 @@ class _Files:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """The lines that aren't empty, with their numbers."""
-    with path.open(encoding="utf-8", errors="replace") as stream:
+    with path.open(encoding="utf-8-sig", errors="replace") as stream:
         for number, line in enumerate(stream, start=1):
             if text := line.strip():
                 yield number, text
