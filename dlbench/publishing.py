@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -11,6 +12,7 @@ from typing import Any
 
 from . import leaderboard
 from .data.root import default_cache, default_root
+from .errors import UsageError
 from .results import Record, read_records, slug, write_json
 
 HOMES = ("home", "Users")
@@ -37,9 +39,9 @@ def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
         found, _ = read_records(sorted((folder / "records").glob("*.json")))
         old = {square_of(r): r for r in found}
         for square, record in squares.items():
+            write_json(folder / "records" / f"{record.name}.json", record.body)
             if square in old and old[square].name != record.name:
                 (folder / "records" / f"{old[square].name}.json").unlink()
-            write_json(folder / "records" / f"{record.name}.json", record.body)
         together: dict[str, list[Record]] = {}
         for record in {**old, **squares}.values():
             together.setdefault(record["suite"], []).append(record)
@@ -81,7 +83,11 @@ def _last(path: str) -> str:
 def _without_roots(text: str) -> str:
     """The folders that are known here become `~`, whatever stands in their names."""
     home = os.path.expanduser("~")
-    roots = {home, *(os.path.abspath(path) for path in (".", default_root(), default_cache()))} - {"/"}
+    roots = {home, os.path.abspath(".")} - {"/", "~"}
+    for place in (default_root, default_cache):
+        with contextlib.suppress(UsageError):  # of a user without a home
+            roots.add(os.path.abspath(place()))
     for root in sorted(roots, key=len, reverse=True):
         text = re.sub(rf"(?<![\w.-]){re.escape(root)}(?![\w.-])", "~", text)
-    return re.sub(rf"(?<![\w./-]){re.escape(os.path.basename(home))}/", "", text)  # the account's, of a relative path
+    account = os.path.basename(home.rstrip("/"))
+    return re.sub(rf"(?<![\w./-]){re.escape(account)}/", "", text) if len(account) > 1 else text  # of a relative path

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import NoData
+from ..errors import NoData, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +27,24 @@ class Data:
 
 
 def default_root() -> Path:
-    """`DLBENCH_DATA`, else the platform's data folder."""
-    if given := os.environ.get("DLBENCH_DATA"):
-        return Path(given)
-    from platformdirs import user_data_path
-
-    return user_data_path("dlbench", appauthor=False)
+    """`DLBENCH_DATA`, else the platform's data folder. Raises UsageError where the user has no home."""
+    return _folder("DLBENCH_DATA", "user_data_path")
 
 
 def default_cache() -> Path:
-    """`DLBENCH_CACHE`, else the platform's cache folder."""
-    if given := os.environ.get("DLBENCH_CACHE"):
-        return Path(given)
-    from platformdirs import user_cache_path
+    """`DLBENCH_CACHE`, else the platform's cache folder. Raises UsageError where the user has no home."""
+    return _folder("DLBENCH_CACHE", "user_cache_path")
 
-    return user_cache_path("dlbench", appauthor=False)
+
+def _folder(variable: str, place: str) -> Path:
+    if given := os.environ.get(variable):
+        return Path(given)
+    import platformdirs
+
+    try:
+        path: Path = getattr(platformdirs, place)("dlbench", appauthor=False)
+    except RuntimeError:
+        path = Path("~")
+    if not path.is_absolute():
+        raise UsageError(f"this user has no home folder: set {variable}, or HOME")
+    return path

@@ -56,12 +56,27 @@ def plugin(tmp_path: Path) -> Path:
         ("run -p no_such_file.py", "-p no_such_file.py: can't be imported"),
         ("run --device gpu", "--device is auto, cpu, cuda or cuda:N"),
         ("run --precision fp8", "fp16"),
-        ("run --threads 0 --device cpu", "at least 1"),
+        ("run --threads 0 --device cpu", "a number from 1 to 1024"),
         ("run --seeds x", "--seeds takes a count or a list"),
         ("run --timeout soon -m mlp -t digits", "'soon' is not a duration"),
         ("run --memory-limit 3parsecs -m mlp -t digits", "'3parsecs' is not a size"),
         ("run --no-profile --only-profile", "leave nothing to do"),
         ("run --seed 3", "--seeds"),
+        ("run --dry-run --timeout 1e17d", "'1e17d' is not a duration"),
+        ("run --dry-run --timeout 99999999999d", "is not a duration such as 90s, 30m or 2h, up to 1000d"),
+        ("run --dry-run --memory-limit 1e14TiB", "'1e14TiB' is not a size"),
+        ("run --dry-run --memory-limit 99999999TiB", "is not a size such as 8GiB or 500MB, up to 1024TiB"),
+        ("run --dry-run --threads 100000 --device cpu", "--threads needs a number from 1 to 1024"),
+        ("run --dry-run --jobs 1000000000", "not in the range 1<=x<=1024"),
+        ("run --dry-run --seeds 12345678901234567890,", "whole numbers from 0 on below 2**53"),
+        ("run --dry-run --seeds 1000000000", "--seeds takes a count up to 10000"),
+        (
+            "run --dry-run --set budget.epochs=1 --set budget.steps=2",
+            "budget.epochs and budget.steps are given together",
+        ),
+        ("run --dry-run --set batch_size=1e30", "'batch_size' needs a whole number up to 1000000000, not '1e30'"),
+        ("run --dry-run --set budget.steps=1e30", "'budget.steps' needs a number up to 1000000000, not '1e30'"),
+        ("run --dry-run --set budget.params=1e30", "'budget.params' needs 1 to 1000000000000 parameters"),
         ("list modles", "models"),
         ("show lenett5", "did you mean 'lenet5'?"),
         ("show mlp digit", "did you mean 'digits'?"),
@@ -73,6 +88,8 @@ def plugin(tmp_path: Path) -> Path:
         ("data verify mnst", "did you mean 'mnist'?"),
         ("data path mnst", "did you mean 'mnist'?"),
         ("data fetch mnst", "did you mean 'mnist'?"),
+        ("data path digits", "there is no data set 'digits'"),
+        ("data path tu:NO[x=1]", "there is no option of tu:NO 'x'"),
         ("new-plugin Bad-Name", "'Bad-Name' can't be a plugin's name"),
     ],
 )
@@ -85,6 +102,14 @@ def test_wrong_words_answer_in_a_sentence_and_exit_with_2(
     assert said in " ".join(done.err.split())
     assert "Traceback" not in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_advice_for_a_set_of_an_open_family_names_what_data_path_knows(tmp_path: Path) -> None:
+    words = ["run", "-m", "gcn", "-t", "tu:SOME-SET", "--data", tmp_path, "--dry-run", "--seeds", 1, "--device", "cpu"]
+    (advice,) = {line.split("`")[1] for line in dlbench(*words).out.splitlines() if "`" in line}
+    assert advice == "dlbench data path tu:SOME-SET"
+    found = dlbench(*advice.split()[1:], "--data", tmp_path)
+    assert str(tmp_path / "graph" / "tu" / "SOME-SET" / "raw" / "SOME-SET_A.txt") in found.out.splitlines()
 
 
 def test_debug_shows_where_an_error_comes_from() -> None:

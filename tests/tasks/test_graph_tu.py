@@ -226,6 +226,16 @@ def test_a_small_set_in_full(tmp_path: Path) -> None:
     assert tu.node_features(found, attributes=True).shape == (5, 5)
 
 
+def test_a_byte_order_mark_is_no_number(tmp_path: Path) -> None:
+    marked = {what: f"\ufeff{text}" for what, text in SMALL.items()}
+    (tmp_path / "plain").mkdir()
+    found, plain = read(written(tmp_path, **marked), "X"), read(written(tmp_path / "plain"), "X")
+    assert found.edges.tolist() == plain.edges.tolist()
+    assert found.node_attributes.tolist() == plain.node_attributes.tolist()
+    with pytest.raises(NoData, match=r"X_graph_labels\.txt, line 1: 'x'"):
+        read(written(tmp_path, graph_labels="\ufeffx\n1\n"), "X")
+
+
 def test_without_labels_and_attributes_degrees_stand_in(tmp_path: Path) -> None:
     found = read(written(tmp_path, node_labels=None, node_attributes=None), "X")
     assert tu.node_features(found, attributes=True).tolist() == [[0, 1], [0, 1], [0, 1], [0, 1], [1, 0]]

@@ -25,6 +25,7 @@ from dlbench.learner import Supervised
 from dlbench.plan import Request, plan
 from dlbench.runtime import Runtime
 from dlbench.testing import check_task, report
+from dlbench_language.lines import read_lines
 from dlbench_language.modelling import segments
 from dlbench_language.modelling.files import PTB_FILES, SHAKESPEARE
 from workshop import catalog
@@ -306,6 +307,15 @@ def test_lines_end_with_line_feeds_only(tmp_path: Path) -> None:
     assert set(task.vocabulary.symbols) == {"<eos>", "a\u00a0b", "\u2028", "c\x0b", "d"}
     end, word = task.vocabulary.numbers["<eos>"], task.vocabulary.numbers["d"]
     assert task.texts["val"].tolist() == task.texts["test"].tolist() == [end, word, end]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_byte_order_mark_is_no_word(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\n")
+    assert read_lines(tmp_path / "a.txt", encoding=encoding) == ["one", "two"]
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(NoData, match=r"a\.txt is empty"):
+        read_lines(tmp_path / "a.txt", encoding=encoding)
 
 
 def test_an_empty_line_is_one_end_of_line(tmp_path: Path) -> None:
