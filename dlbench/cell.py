@@ -20,7 +20,7 @@ from .choice import Choice, only_defaults
 from .content import content_digest
 from .data import Data
 from .execution import Execution
-from .judging import judge, samples
+from .judging import judge, judge_and_count, samples
 from .learner import Learner, Regularizer, Supervised, Task
 from .optimizers import Optimizers
 from .recipe import Recipe, resolve
@@ -134,6 +134,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "epochs": sum(r["epochs"] for r in results) / folds,
         "steps": sum(r["steps"] for r in results),
         "examples": sum(r["examples"] for r in results),
+        "test_examples": sum(r["test_examples"] for r in results),
         "selected_step": None if callable(combine) else results[0]["selected_step"],
         "flags": [*flags, *_at_floor(bench.task_spec, Choice.parse(job["task"]), metrics["test"][metric.name])],
         "signature": str(bench.task.signature),
@@ -163,13 +164,14 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     setup = time.perf_counter() - start
     outcome = trainer.fit()
     judging = time.perf_counter()
-    metrics = {split: judge(trainer.judged, task, split, bench.execution) for split in ("val", "test")}
+    metrics = {"val": judge(trainer.judged, task, "val", bench.execution)}
+    metrics["test"], test_examples = judge_and_count(trainer.judged, task, "test", bench.execution)
     texts = samples(trainer.judged, task, bench.execution) if fold == 0 else []
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {
         "metrics": metrics, "samples": texts, "curve": outcome.curve, "phases": {"setup_s": setup, **outcome.phases},
         "params": sum(p.numel() for p in learner.parameters()), "epochs": outcome.epochs, "steps": outcome.steps,
-        "examples": outcome.examples, "selected_step": outcome.selected_step,
+        "examples": outcome.examples, "selected_step": outcome.selected_step, "test_examples": test_examples,
     }  # fmt: skip
 
 

@@ -22,11 +22,13 @@ class WrongShape(ValueError):
 
 
 class Evaluator:
-    """The verbs of the output kind and nothing else; one lives for one pass over a split."""
+    """The verbs of the output kind and nothing else; one lives for one pass over a split. `judged` counts the examples
+    that were predicted: the rows of the targets, and no more than the batches say that they hold."""
 
     def __init__(self, learner: Learner, signature: Signature, execution: Execution) -> None:
         self._learner, self._signature, self._execution = learner, signature, execution
         self._carry = Carry()
+        self.judged = 0
 
     def predict(self, batch: Batch) -> Any:
         """The outputs for a batch, in float32, of the shape that the output kind asks for."""
@@ -35,6 +37,7 @@ class Evaluator:
         self._carry.commit()
         outputs = map_tensors(outputs, _as_float32)
         self.check_shape(outputs, batch)
+        self.judged += 0 if batch.targets is None else min(batch.size, len(batch.targets))
         return outputs
 
     def embed(self, batch: Batch) -> Any:
@@ -97,12 +100,18 @@ class Evaluator:
 
 def judge(learner: Learner, task: Task, split: str, execution: Execution) -> dict[str, float]:
     """A task's metrics of a learner over a split, in evaluation mode; raises Diverged where one isn't finite."""
+    return judge_and_count(learner, task, split, execution)[0]
+
+
+def judge_and_count(learner: Learner, task: Task, split: str, execution: Execution) -> tuple[dict[str, float], int]:
+    """The same, and how many examples were predicted for it; 0 where the task asks for something else."""
+    evaluator = Evaluator(learner, task.signature, execution)
     with _evaluation(learner):
-        metrics = task.judge(Evaluator(learner, task.signature, execution), split)
+        metrics = task.judge(evaluator, split)
     for name, value in metrics.items():
         if not math.isfinite(value):
             raise Diverged(f"{name} on {split} is {value}")
-    return {name: float(value) for name, value in metrics.items()}
+    return {name: float(value) for name, value in metrics.items()}, evaluator.judged
 
 
 def samples(learner: Learner, task: Task, execution: Execution) -> list[str]:

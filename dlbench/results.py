@@ -20,7 +20,7 @@ The body of a record (all times in seconds, all sizes in bytes):
 of a cell, where it got so far:
     metrics {split: {metric: value}}     fold_metrics [{split: {metric: value}}]     params
     curves  [[{step, epoch, examples, seconds, flops, loss, val {metric: value}}]] (one curve per fold)
-    phases  {setup_s, first_step_s, train_s, eval_s}     epochs, steps, examples, selected_step
+    phases  {setup_s, first_step_s, train_s, eval_s}     epochs, steps, examples, selected_step, test_examples
     samples [a text that the task keeps] (only where it keeps some)
 
 of a profile:
