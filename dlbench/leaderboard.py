@@ -1,8 +1,8 @@
 """Records -> leaderboard rows and the long metrics table, as pandas frames and as CSV files that diff well.
 
 A row aggregates its cells over seeds: means over the cells that are ok, t-intervals from three seeds on. Ranks hold
-within one table: the same suite, task with options, variant, runtime, machine and torch. Speed and memory are medians
-over a profile's launches. Empty means not measured.
+within one table: the same suite, task with options, variant, runtime, machine and torch. A rank is text: `2`, or `1-3`
+where the table leaves it open. Speed and memory are medians over a profile's launches. Empty means not measured.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any
 import pandas as pd
 
 from .groups import Group, RowKey, groups, is_number, status_of
+from .ranking import outlying, ranks
 from .rendering import FORMULA
 from .rendering import render as render
 from .results import Record, write_text
-from .stats import MIN_FOR_CLAIM, Estimate, mean_interval, ranks
+from .stats import MIN_FOR_CLAIM, Estimate, binomial_error, mean_interval, metric_range
 
 COLUMNS = (
     "suite", "task", "task_version", "model", "family", "options", "variant", "metric", "unit", "higher_is_better",
@@ -35,9 +36,9 @@ METRIC_COLUMNS = (
 )  # fmt: skip
 TEXTS = frozenset({
     "suite", "task", "task_version", "model", "family", "options", "variant", "metric", "unit", "status", "flags",
-    "precision", "device", "machine", "torch", "dlbench", "plugin", "plugin_version", "records", "split",
+    "precision", "device", "machine", "torch", "dlbench", "plugin", "plugin_version", "records", "split", "rank",
 })  # fmt: skip
-COUNTS = frozenset({"seeds", "folds", "rank", "params", "batch_size", "threads"})
+COUNTS = frozenset({"seeds", "folds", "params", "batch_size", "threads"})
 BOOLEANS = frozenset({"higher_is_better", "compile"})
 MIB = 2**20
 
@@ -45,8 +46,8 @@ MIB = 2**20
 def rows(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
     """The leaderboard, in the fixed column order: table by table, the best mean first."""
     found = groups(by_suite)
-    rank = _ranks(found)
-    body = [(group.key, _row(group, rank.get(group.key))) for group in found]
+    rank, outliers = _standing(found)
+    body = [(group.key, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
     body.sort(key=lambda pair: _order(*pair))
     return _frame([row for _, row in body], COLUMNS)
 
@@ -93,16 +94,16 @@ def read_csv(path: Path) -> pd.DataFrame:
     return _typed(frame.assign(**texts))
 
 
-def _row(group: Group, rank: int | None) -> dict[str, Any]:
+def _row(group: Group, rank: str | None, outlier: bool) -> dict[str, Any]:
     key, head = group.key, group.head
     model, task = head["model"], head["task"]
-    estimate = mean_interval(group.scores().values())
+    estimate = mean_interval(group.scores().values(), _range(task["metric"]))
     row = {
         **_where(key), "task_version": task["version"], "family": model.get("family"),
         "metric": task["metric"]["name"], "unit": task["metric"]["unit"],
         "higher_is_better": task["metric"]["higher_is_better"], **_interval(estimate), "folds": task["folds"],
         "fold_sd": _fold_sd(group), "rank": rank, **_yardsticks(group), "status": group.status(),
-        "flags": " ".join(_flags(group, estimate)), "batch_size": (head.get("recipe") or {}).get("batch_size"),
+        "flags": " ".join(_flags(group, estimate, outlier)), "batch_size": (head.get("recipe") or {}).get("batch_size"),
         **_speed(group), "train_s": _mean_of(group, lambda cell: (cell.get("phases") or {}).get("train_s")),
         "epochs": _mean_of(group, lambda cell: cell.get("epochs")), "time_to_target_s": _time_to_target(group),
         "dlbench": head.get("dlbench"), "plugin": model.get("plugin"), "plugin_version": model.get("plugin_version"),
@@ -130,6 +131,10 @@ def _yardsticks(group: Group) -> dict[str, float | None]:
     return {"floor": task.get("floor"), "bound": task.get("bound"), "reference": reference}
 
 
+def _range(metric: Mapping[str, Any]) -> tuple[float, float]:
+    return metric_range(metric.get("unit") or "", metric.get("higher_is_better"))
+
+
 def _speed(group: Group) -> dict[str, float | None]:
     same = (
         "flops_per_example", "train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s",
@@ -142,7 +147,7 @@ def _speed(group: Group) -> dict[str, float | None]:
     return figures
 
 
-def _flags(group: Group, estimate: Estimate) -> list[str]:
+def _flags(group: Group, estimate: Estimate, outlier: bool) -> list[str]:
     """The union of the records' flags and what only the whole row shows, sorted."""
     sources = [*(record.body for record in group.records), *group.raw_launches]
     flags = {str(flag) for source in sources for flag in source.get("flags") or []}
@@ -153,6 +158,8 @@ def _flags(group: Group, estimate: Estimate) -> list[str]:
             flags.add("at_floor")
     if 0 < estimate.count < MIN_FOR_CLAIM:
         flags.add("provisional")
+    if outlier:
+        flags.add("outlier_seed")
     if any(record["task"].get("data") == "unverified" for record in group.records):
         flags.add("unverified_data")
     if any("model" in (cell.get("layers") or {}).values() for cell in group.cells):
@@ -223,25 +230,38 @@ def _metric_lines(group: Group) -> Iterable[dict[str, Any]]:
             yield {
                 **_where(group.key), "split": split, "metric": name, "unit": about.get("unit"),
                 "higher_is_better": about.get("higher_is_better"),
-                **_interval(mean_interval(group.scores(name, split).values())),
+                **_interval(mean_interval(group.scores(name, split).values(), _range(about))),
             }  # fmt: skip
 
 
-def _ranks(found: list[Group]) -> dict[RowKey, int]:
+def _standing(found: list[Group]) -> tuple[dict[RowKey, str], set[RowKey]]:
+    """The ranks, table by table, and the rows of which a seed lies far from the others."""
     tables: dict[RowKey, list[Group]] = {}
     for group in found:
         tables.setdefault(group.key.table, []).append(group)
-    result: dict[RowKey, int] = {}
+    rank: dict[RowKey, str] = {}
+    outliers: set[RowKey] = set()
     for members in tables.values():
+        scores = {group.key: group.scores() for group in members}
         higher = members[0].head["task"]["metric"]["higher_is_better"]
-        result |= ranks({group.key: group.scores() for group in members}, higher)
-    return result
+        rank |= ranks(scores, higher, {group.key: _split_error(group) for group in members})
+        outliers |= outlying(scores)
+    return rank, outliers
+
+
+def _split_error(group: Group) -> float | None:
+    """The squared standard error that the test split's size leaves in a fraction; None where the size isn't known."""
+    sizes = [cell.get("test_examples") for cell in group.ok]
+    counts = [int(size) for size in sizes if is_number(size) and size]
+    if group.head["task"]["metric"]["unit"] != "fraction" or not counts or len(counts) < len(sizes):
+        return None
+    return binomial_error(fmean(group.scores().values()), min(counts))
 
 
 def _order(key: RowKey, row: dict[str, Any]) -> tuple[Any, ...]:
     mean = row["mean"]
     best_first = math.inf if mean is None else (-mean if row["higher_is_better"] else mean)
-    return (*key.table, row["rank"] or math.inf, best_first, key.model, key.options)
+    return (*key.table, best_first, key.model, key.options)
 
 
 def _frame(body: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:

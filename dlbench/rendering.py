@@ -23,6 +23,8 @@ HEADER = (
 LEFT = frozenset({"task", "metric", "model", "notes"})
 UNBROKEN = 20
 FORMULA = re.compile(r"[=+@\t\r]|-(?!\d*\.?\d*$)")
+SYMMETRIC = 0.05
+"""The difference between the two sides of an interval, of its half, up to which one figure stands for both."""
 HIGHEST_FIRST = frozenset({"train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s", "seeds"})
 
 
@@ -60,20 +62,24 @@ def _disarmed(value: Any) -> Any:
 
 
 def score_text(row: dict[str, Any]) -> str:
-    """A mean with its half interval, or with the sd over folds of a single seed: `97.3 ± 0.4 %`."""
-    mean, unit = row["mean"], row["unit"]
-    if missing(mean):
+    """A mean with its half interval, `97.3 ± 0.4 %`, or with its ends where the sides differ, `98.1 [94.7, 99.3] %`, or
+    with the sd over folds of a single seed."""
+    if missing(row["mean"]):
         return "-"
-    factor, suffix = (100.0, " %") if unit == "fraction" else (1.0, "")
-    spread = (row["ci_high"] - row["ci_low"]) / 2 if not missing(row["ci_low"]) else None
-    digits = 1 if unit == "fraction" else _digits(mean)
-    if unit == "fraction" and spread is not None and spread * factor < 0.05:
+    factor, suffix = (100.0, " %") if row["unit"] == "fraction" else (1.0, "")
+    mean = row["mean"] * factor
+    digits = 1 if row["unit"] == "fraction" else _digits(mean)
+    if missing(row["ci_low"]):
+        folds = "" if missing(row["fold_sd"]) else f" (fold sd {row['fold_sd'] * factor:.{digits}f})"
+        return f"{mean:.{digits}f}{suffix}{folds}"
+    low, high = row["ci_low"] * factor, row["ci_high"] * factor
+    half = (high - low) / 2
+    if row["unit"] == "fraction" and half < 0.05:
         digits = 2  # 11.35 ± 0.00: a sharp interval deserves the figure it is about
-    if spread is not None:
-        return f"{mean * factor:.{digits}f} ± {spread * factor:.{digits}f}{suffix}"
-    if not missing(row["fold_sd"]):
-        return f"{mean * factor:.{digits}f}{suffix} (fold sd {row['fold_sd'] * factor:.{digits}f})"
-    return f"{mean * factor:.{digits}f}{suffix}"
+    skew = abs((high - mean) - (mean - low))
+    if skew > SYMMETRIC * half and round(skew, digits):
+        return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]{suffix}"
+    return f"{mean:.{digits}f} ± {half:.{digits}f}{suffix}"
 
 
 def short(value: Any) -> str:
@@ -151,7 +157,13 @@ def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:
         sign = frame["higher_is_better"].map({True: -1.0, False: 1.0}).astype("float64")
         order = (frame["mean"] * sign).sort_values(kind="stable", na_position="last").index
         return frame.loc[order]
+    if column == "rank":  # `2-3` stands before `10`
+        return frame.sort_values(column, key=lambda ranks: ranks.map(_rank_order), kind="stable")
     return frame.sort_values(column, ascending=column not in HIGHEST_FIRST, kind="stable", na_position="last")
+
+
+def _rank_order(rank: str) -> tuple[float, ...]:
+    return tuple(map(float, rank.split("-"))) if rank else (math.inf,)
 
 
 def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
@@ -184,7 +196,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     status = "" if row["status"] == "ok" else row["status"]
     figures = ("train_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "train_peak_mib", "params", "train_s")
     return [
-        row["task"], metric, named(row["model"], row["options"]), score_text(row), short(row["rank"]),
+        row["task"], metric, named(row["model"], row["options"]), score_text(row), row["rank"] or "-",
         *(short(row[column]) for column in figures), " ".join(text for text in (status, row["flags"]) if text),
     ]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Intervals, paired comparisons, ranks and Pareto fronts for a handful of seeds.
+"""Intervals, paired comparisons and Pareto fronts for a handful of seeds; `ranking` has the ranks.
 
 Everything rests on Student's t, because it keeps its promise from two or three values on; a percentile bootstrap over
 3 to 5 seeds claims a false win in 15 to 30 % of cases and is not used. Values that are NaN or infinite never take part.
@@ -19,9 +19,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from statistics import fmean, stdev, variance
-from typing import Literal, TypeVar
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 ALPHA = 0.05
 MIN_FOR_INTERVAL = 3
@@ -30,10 +32,11 @@ SPEED_MARGIN = 0.05
 MEMORY_MARGIN = 0.01
 RELATIVE_MARGIN = 0.001
 MARGINS = {"fraction": 0.001, "points": 0.1}
+RANGES = {"fraction": (0.0, 1.0), "points": (0.0, 100.0)}
+UNBOUNDED = (-math.inf, math.inf)
 
 Scores = Mapping[int, float]
 Call = Literal["better", "worse", "can't tell"]
-K = TypeVar("K")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +69,11 @@ class Verdict:
     why: str
 
 
-def mean_interval(values: Iterable[float], confidence: float = 1 - ALPHA) -> Estimate:
-    """The mean of the finite values and its t-interval."""
+def mean_interval(
+    values: Iterable[float], bounds: tuple[float, float] = UNBOUNDED, confidence: float = 1 - ALPHA
+) -> Estimate:
+    """The mean of the finite values and its t-interval, which stays within the bounds that a metric has (see
+    `metric_range`). Values outside them say that it has none."""
     finite = [float(v) for v in values if math.isfinite(v)]
     if not finite:
         return Estimate(mean=None)
@@ -75,22 +81,55 @@ def mean_interval(values: Iterable[float], confidence: float = 1 - ALPHA) -> Est
     if len(finite) < MIN_FOR_INTERVAL:
         return Estimate(mean=mean, count=len(finite))
     half = _t_quantile(len(finite) - 1, confidence) * stdev(finite) / math.sqrt(len(finite))
-    return Estimate(mean=mean, low=mean - half, high=mean + half, count=len(finite))
+    if not bounds[0] <= min(finite) <= max(finite) <= bounds[1]:
+        bounds = UNBOUNDED
+    low, high = _within(mean, half, *bounds)
+    return Estimate(mean=mean, low=low, high=high, count=len(finite))
+
+
+def metric_range(unit: str, higher_is_better: bool | None) -> tuple[float, float]:
+    """The values that a metric can take: 0 to 1 for a fraction, 0 to 100 for points, from 0 for whatever is better when
+    it is smaller, as losses and errors are, and any value else."""
+    if unit in RANGES:
+        return RANGES[unit]
+    return (0.0, math.inf) if higher_is_better is False else UNBOUNDED
+
+
+def _within(mean: float, half: float, lowest: float, highest: float) -> tuple[float, float]:
+    """The ends of mean +- half by the delta method on a scale without bounds: the logit between two of them, the
+    logarithm above one."""
+    if half == 0 or not lowest < mean < highest or lowest == -math.inf:
+        return max(mean - half, lowest), min(mean + half, highest)
+    if highest == math.inf:
+        factor = math.exp(half / (mean - lowest))
+        return lowest + (mean - lowest) / factor, lowest + (mean - lowest) * factor
+    size = highest - lowest
+    odds = (mean - lowest) / (highest - mean)
+    factor = math.exp(half * size / ((mean - lowest) * (highest - mean)))
+    low, high = odds / factor, odds * factor
+    return lowest + size * low / (1 + low), lowest + size * high / (1 + high)
+
+
+def binomial_error(share: float, count: int) -> float:
+    """The squared standard error of a share of `count` test examples. Half an example is added on either side, so that
+    all right and all wrong aren't taken for certain."""
+    smoothed = (share * count + 0.5) / (count + 1)
+    return smoothed * (1 - smoothed) / count
 
 
 def compare_scores(old: Scores, new: Scores) -> Comparison:
     """The difference new - old, by the rules at the top of this module."""
-    old, new = _finite(old), _finite(new)
+    old, new = finite_scores(old), finite_scores(new)
     shared = sorted(old.keys() & new.keys())
     if len(shared) >= 2:
         differences = [new[seed] - old[seed] for seed in shared]
         scale = max(abs(v) for scores in (old, new) for v in scores.values())
-        if not _all_equal(differences, scale):
+        if not all_equal(differences, scale):
             return _t_comparison(
                 fmean(differences), variance(differences) / len(shared), len(shared) - 1,
                 f"paired t-test over {len(shared)} shared seeds",
             )  # fmt: skip
-        if _all_equal([0.0, *differences], scale):
+        if all_equal([0.0, *differences], scale):
             return Comparison(effect=0.0, low=0.0, high=0.0, p=1.0, how=f"identical on {len(shared)} shared seeds")
     return _unpaired([*old.values()], [*new.values()])
 
@@ -104,8 +143,8 @@ def _unpaired(old: list[float], new: list[float]) -> Comparison:
     if fewest < 2:
         return Comparison(effect=effect, how="one seed can't be tested")
     scale = max(map(abs, [*old, *new]))
-    if _all_equal(old, scale) and _all_equal(new, scale):
-        if _all_equal([*old, *new], scale):
+    if all_equal(old, scale) and all_equal(new, scale):
+        if all_equal([*old, *new], scale):
             return Comparison(effect=0.0, low=0.0, high=0.0, p=1.0, how="identical")
         if fewest < MIN_FOR_INTERVAL:
             return Comparison(effect=effect, how=f"no spread over {fewest} seeds, which is too few to call it exact")
@@ -130,30 +169,18 @@ def _t_test(effect: float, squared_error: float, degrees: float) -> tuple[float,
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Holm's step-down correction. None (could not be tested) stays None and doesn't count."""
-    tested = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    corrected: list[float | None] = [None] * len(p_values)
-    largest = 0.0
-    for rank, (p, i) in enumerate(tested):
-        largest = max(largest, min(1.0, (len(tested) - rank) * p))
-        corrected[i] = largest
+    corrected = holm_each(np.array([math.nan if p is None else p for p in p_values], dtype=np.float64))
+    return [None if math.isnan(p) else p for p in corrected.tolist()]
+
+
+def holm_each(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Holm's correction of each row of p-values (..., tests); NaN stays NaN and doesn't count."""
+    order = np.argsort(p, axis=-1)  # NaN last
+    left = (~np.isnan(p)).sum(axis=-1, keepdims=True) - np.arange(p.shape[-1])
+    stepped = np.maximum.accumulate(np.minimum(1.0, np.take_along_axis(p, order, axis=-1) * left), axis=-1)
+    corrected = np.empty_like(p)
+    np.put_along_axis(corrected, order, stepped, axis=-1)
     return corrected
-
-
-def ranks(table: Mapping[K, Scores], higher_is_better: bool, alpha: float = ALPHA) -> dict[K, int]:
-    """1 + the number of models that are significantly better, for every model with a finite score.
-
-    All pairs of the table are compared and corrected together (Holm). Models that can't be told apart share a rank,
-    so a rank of 1 means "nobody is shown to be better". With few seeds and many models ties are the rule."""
-    names = [name for name, scores in table.items() if _finite(scores)]
-    pairs = list(combinations(names, 2))
-    comparisons = [compare_scores(table[a], table[b]) for a, b in pairs]
-    corrected = holm([c.p for c in comparisons])
-    result = dict.fromkeys(names, 1)
-    for (a, b), comparison, p in zip(pairs, comparisons, corrected, strict=True):
-        if p is not None and p < alpha and comparison.effect:
-            b_is_better = (comparison.effect > 0) == higher_is_better
-            result[a if b_is_better else b] += 1
-    return result
 
 
 def compare_launches(old: Iterable[float], new: Iterable[float]) -> Comparison:
@@ -229,11 +256,12 @@ def pareto_front(quality: Sequence[float], cost: Sequence[float]) -> list[bool]:
     return [not any(map(math.isnan, point)) and not dominated(point) for point in points]
 
 
-def _finite(scores: Scores) -> dict[int, float]:
+def finite_scores(scores: Scores) -> dict[int, float]:
+    """The scores without NaN and infinity."""
     return {seed: float(v) for seed, v in scores.items() if math.isfinite(v)}
 
 
-def _all_equal(values: Sequence[float], scale: float) -> bool:
+def all_equal(values: Sequence[float], scale: float) -> bool:
     """Equal up to the rounding of numbers of this size."""
     return max(values) - min(values) <= 1e-12 * scale
 

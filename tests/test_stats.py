@@ -14,8 +14,8 @@ from dlbench.stats import (
     holm,
     mean_interval,
     metric_margin,
+    metric_range,
     pareto_front,
-    ranks,
     verdict_memory,
     verdict_metric,
     verdict_speed,
@@ -47,10 +47,66 @@ def test_no_interval_under_three_values_and_nan_never_counts():
     assert mean_interval([0.1, 0.1, 0.1]).low == mean_interval([0.1, 0.1, 0.1]).high
 
 
-def test_interval_covers_the_truth_in_95_percent():
-    draws = np.random.default_rng(0).normal(size=(2000, 3))
-    covered = sum(e.low <= 0 <= e.high for e in map(mean_interval, draws.tolist()))
-    assert 0.935 < covered / 2000 < 0.965
+def test_interval_stays_within_the_range_of_the_metric_and_reaches_it_only_without_spread():
+    fraction, points, loss = (0.0, 1.0), (0.0, 100.0), (0.0, math.inf)
+    for values, bounds in (
+        ([0.9944, 0.9278, 0.9389], fraction), ([0.0, 0.0, 0.01], fraction), ([1.0, 1.0, 1 - 1e-12], fraction),
+        ([0.0, 1.0, 1.0], fraction), ([99.0, 97.0, 99.9], points), ([0.0001, 0.0003, 0.0008], loss), ([0, 0, 1], loss),
+    ):  # fmt: skip
+        found = mean_interval(values, bounds)
+        assert bounds[0] < found.low < found.mean < found.high < bounds[1], values
+    for value in (0.0, 1.0):
+        found = mean_interval([value] * 3, fraction)
+        assert (found.low, found.high) == (value, value)
+    tiny = mean_interval([1.0, 1.0, math.nextafter(1.0, 0.0)], fraction)
+    assert 0 < tiny.low <= 1.0 == tiny.high
+
+
+def test_interval_far_from_the_bounds_is_students_t():
+    values = [0.5001, 0.5002, 0.4999]
+    plain, inside = mean_interval(values), mean_interval(values, (0.0, 1.0))
+    assert (inside.low, inside.high) == pytest.approx((plain.low, plain.high), abs=1e-7)
+    above = mean_interval(values, (0.0, math.inf))
+    assert (above.low, above.high) == pytest.approx((plain.low, plain.high), abs=1e-6)
+
+
+def test_values_outside_a_range_say_that_there_is_none():
+    values = [0.9, 1.1, 1.0]
+    assert mean_interval(values, (0.0, 1.0)) == mean_interval(values)
+    assert mean_interval([-0.1, 0.2, 0.1], (0.0, math.inf)) == mean_interval([-0.1, 0.2, 0.1])
+
+
+def test_ranges_by_unit():
+    assert metric_range("fraction", True) == metric_range("fraction", False) == (0.0, 1.0)
+    assert metric_range("points", True) == (0.0, 100.0)
+    assert metric_range("nats", False) == metric_range("", False) == (0.0, math.inf)
+    assert metric_range("nats", True) == metric_range("", None) == (-math.inf, math.inf)
+
+
+def near(values: np.ndarray, truth: float, *bounds: float) -> float:
+    """How often the interval of each row holds the truth."""
+    found = [mean_interval(row, bounds or (-math.inf, math.inf)) for row in values.tolist()]
+    return sum(e.low <= truth <= e.high for e in found) / len(found)
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+@pytest.mark.parametrize(
+    ("share", "examples"), [(0.98, 200), (0.99, 500), (0.995, 500), (0.95, 100), (0.9, 30)], ids=lambda v: f"{v:g}"
+)
+def test_interval_of_fractions_near_the_ceiling_covers_the_truth_in_93_to_97_percent(share, examples, seeds):
+    draws = np.random.default_rng(0).beta(share * examples, (1 - share) * examples, size=(4000, seeds))
+    assert 0.93 <= near(draws, share, 0.0, 1.0) <= 0.97
+
+
+@pytest.mark.parametrize("seeds", [3, 5, 10])
+def test_interval_of_normal_scores_covers_the_truth_in_93_to_97_percent(seeds):
+    draws = np.random.default_rng(0).normal(size=(2000, seeds))
+    assert 0.93 <= near(draws, 0.0) <= 0.97
+    assert 0.93 <= near(0.95 + 0.01 * draws, 0.95, 0.0, 1.0) <= 0.97
+    assert 0.93 <= near(0.5 + 0.1 * draws, 0.5, 0.0, 1.0) <= 0.97
+    assert 0.93 <= near(20 + 2 * draws, 20, 0.0, 100.0) <= 0.97
+    assert 0.93 <= near(1.5 + 0.1 * draws, 1.5, 0.0, math.inf) <= 0.97
+    assert 0.93 <= near(np.exp(0.3 * draws), math.exp(0.045), 0.0, math.inf) <= 0.97
 
 
 # --- comparing scores -------------------------------------------------------------------------------------
@@ -110,33 +166,6 @@ def test_holm_against_a_hand_worked_case():
     assert holm([0.01, 0.04, None, 0.03]) == pytest.approx([0.03, 0.06, None, 0.06])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
-
-
-# --- ranks ------------------------------------------------------------------------------------------------
-
-
-def test_rank_is_one_plus_the_number_of_significantly_better():
-    rng = np.random.default_rng(1)
-    seeds = rng.normal(0, 0.002, 5)
-    table = {
-        "constant": scores(*[0.1] * 5),
-        "good": scores(*(0.95 + seeds + rng.normal(0, 0.001, 5))),
-        "twin": scores(*(0.95 + seeds + rng.normal(0, 0.001, 5))),
-        "poor": scores(*(0.80 + seeds + rng.normal(0, 0.001, 5))),
-        "broken": scores(NAN, NAN, NAN),
-    }
-    assert ranks(table, higher_is_better=True) == {"good": 1, "twin": 1, "poor": 3, "constant": 4}
-    assert ranks(table, higher_is_better=False) == {"constant": 1, "poor": 2, "good": 3, "twin": 3}
-
-
-def test_ranks_of_equal_models_are_all_one_in_95_percent_of_tables():
-    """Holm holds the chance of any false claim in a table of 15 pairs under 5 %."""
-    rng = np.random.default_rng(2)
-    false = sum(
-        max(ranks({m: scores(*rng.normal(size=5)) for m in range(6)}, higher_is_better=True).values()) > 1
-        for _ in range(300)
-    )
-    assert false <= 22  # 5 % of 300 and two standard deviations
 
 
 # --- verdicts on metrics ----------------------------------------------------------------------------------
