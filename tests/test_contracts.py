@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from dlbench import Batch, Learner
 from dlbench.cell import open_bench
 from dlbench.execution import Execution
-from dlbench.judging import judge
+from dlbench.judging import judge, judge_and_count
+from dlbench.learner import Supervised
 from dlbench.optimizers import Optimizers
 from dlbench.recipe import resolve
 from dlbench.runtime import Runtime
@@ -150,6 +151,23 @@ def test_judging_is_in_float32_whatever_the_precision() -> None:
     judge(learner, Looking(), "val", Execution(Runtime(precision="bf16")))
     assert seen == [torch.float32]
     assert learner.dtypes == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(("shape", "size", "count"), [((32,), 32, 32), ((32,), 5, 5), ((32, 7), 90, 32)])
+def test_examples_are_rows_of_targets_and_no_more_than_what_counts(
+    shape: tuple[int, ...], size: int, count: int
+) -> None:
+    """Whole examples, nodes of which a mask lets few count, sequences of many tokens; over two batches."""
+
+    class Counted(Blobs):
+        def judge(self, learner: Any, split: str) -> dict[str, float]:
+            for _ in range(2):
+                learner.predict(Batch(self.splits[split][0], torch.zeros(shape), size=size))
+            return {"accuracy": 0.5}
+
+    task = Counted()
+    learner = Supervised(nn.Linear(3, 2), task.loss)
+    assert judge_and_count(learner, task, "test", Execution(Runtime())) == ({"accuracy": 0.5}, 2 * count)
 
 
 def test_a_recipe_for_a_part_reaches_its_optimizer() -> None:

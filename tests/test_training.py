@@ -155,6 +155,7 @@ def test_a_cell_judges_the_test_split_exactly_once_and_last(tmp_path: Path, sele
     last = body["curves"][0][-1]
     assert body["metrics"]["val"] == (best if select == "best" else last)["val"]
     assert set(body["metrics"]["test"]) == {"accuracy", "cross_entropy"}
+    assert body["test_examples"] == 32
 
 
 @pytest.mark.parametrize(("epochs", "steps"), [(1, 3), (1.5, 5), (0, 0)])
