@@ -118,7 +118,9 @@ def outlier_p(values: Floats, typical: Floats, worth: Floats) -> Floats:
     seeds = values.shape[-1]
     centred = values - values.mean(axis=-1, keepdims=True)
     distance = centred * seeds / (seeds - 1)  # from the mean of the others
-    left = np.maximum((centred**2).sum(axis=-1, keepdims=True) - centred * distance, 0.0)  # their sum of squares
+    total = (centred**2).sum(axis=-1, keepdims=True)
+    left = total - centred * distance  # the sum of squares of the others
+    left = np.where(left > 1e-12 * total, left, 0.0)  # equal up to rounding: then the prior alone can judge
     spread, degrees = moderate(left / (seeds - 2), seeds - 2, typical, worth)
     error = np.sqrt(spread * seeds / (seeds - 1))
     t = np.divide(np.abs(distance), error, out=np.zeros_like(distance), where=error > 0)
