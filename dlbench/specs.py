@@ -46,7 +46,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A figure that `judge` returns. `unit`: `fraction` (shown as %), `nats`, `points`, ..."""
+    """A figure that `judge` returns. `unit`: `fraction` (0 to 1, shown as %), `points` (0 to 100), `nats`, ..."""
 
     name: str
     unit: str = "fraction"
