@@ -20,7 +20,7 @@ from .choice import Choice, only_defaults
 from .content import content_digest
 from .data import Data
 from .execution import Execution
-from .judging import judge, judge_and_count, samples
+from .judging import samples
 from .learner import Learner, Regularizer, Supervised, Task
 from .optimizers import Optimizers
 from .recipe import Recipe, resolve
@@ -158,14 +158,15 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     trainer = Trainer(
         learner=learner, task=task, recipe=bench.recipe, metric=bench.task_spec.monitored, optimizers=optimizers,
         regularizers=regularizers, execution=bench.execution, report=progress,
+        metrics=(metric, *bench.task_spec.metrics),
         order=torch.Generator().manual_seed(stream_seed(seed, "order", fold)),
         draws=torch.Generator().manual_seed(stream_seed(seed, "task", fold)),
     )  # fmt: skip
     setup = time.perf_counter() - start
     outcome = trainer.fit()
     judging = time.perf_counter()
-    metrics = {"val": judge(trainer.judged, task, "val", bench.execution)}
-    metrics["test"], test_examples = judge_and_count(trainer.judged, task, "test", bench.execution)
+    metrics = {"val": trainer.judge("val")}
+    metrics["test"], test_examples = trainer.judge_and_count("test")
     texts = samples(trainer.judged, task, bench.execution) if fold == 0 else []
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {

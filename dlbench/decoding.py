@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from .errors import UsageError
+from .guard import Guard
 from .kinds import NextToken, OutputKind, TokenBatch, TokenSequence
 from .learner import Learner, Supervised, map_tensors
 
@@ -72,6 +73,7 @@ class Recomputed:
 
     def __init__(self, predict: Callable[..., Any], output: OutputKind) -> None:
         self.predict, self.output = predict, output
+        self._guard = Guard()  # the same source is shown for every token
 
     def start(self, inputs: Any) -> Any:
         if isinstance(self.output, TokenSequence):
@@ -83,7 +85,7 @@ class Recomputed:
         if isinstance(self.output, TokenSequence):
             inputs, written = state
             written = torch.cat([written, token[:, None]], dim=1)
-            return self.predict(inputs._replace(previous=written))[:, -1], (inputs, written)
+            return self._guard(self.predict, inputs._replace(previous=written))[:, -1], (inputs, written)
         ids = torch.cat([state, token[:, None]], dim=1)
         if getattr(self.output, "carried", False):
             return self.predict(TokenBatch(ids), None)[0][:, -1], ids

@@ -24,6 +24,10 @@ class NoData(DlbenchError):
     """A task's files are missing or don't have the published checksum; the cell becomes `no_data`."""
 
 
+class ContractError(DlbenchError):
+    """A model or a task doesn't keep to what it owes the core; the cell ends as `failed`."""
+
+
 class Diverged(DlbenchError):
     """A loss or a metric became NaN or infinite; the cell ends as `diverged`."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import Any
 
 import torch
@@ -55,3 +56,9 @@ class Execution:
         """Wait until the device has done what was asked of it."""
         if self.is_cuda:
             torch.cuda.synchronize(self.device)
+
+
+def compiled_graphs() -> int:
+    """How many graphs torch has compiled in this process; a step that raises it spent its time on compiling."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    return dynamo.counters["stats"]["unique_graphs"] if dynamo else 0

@@ -107,6 +107,11 @@ class Optimizers:
                 part.set_lr(factor)
         return True
 
+    @property
+    def has_closures(self) -> bool:
+        """Whether one of them evaluates its loss several times a step."""
+        return self._closures
+
     def state_bytes(self) -> int:
         """Bytes of all tensors in the optimizers' states."""
         states = (state for part in self._all for state in part.optimizer.state.values())

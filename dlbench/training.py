@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .data.batches import whole_pass
 from .errors import Diverged
-from .execution import Execution
-from .judging import judge
+from .execution import Execution, compiled_graphs
+from .guard import Guard
+from .judging import judge_and_count
 from .learner import Batch, Learner, Regularizer, Task, overrides
 from .measure.flops import count_flops
 from .optimizers import Optimizers
@@ -26,20 +28,60 @@ class Stepper:
 
     def __init__(
         self, learner: Learner, optimizers: Optimizers, regularizers: list[Regularizer],
-        execution: Execution, generator: torch.Generator,
+        execution: Execution, generator: torch.Generator, guard: Guard | None = None,
     ) -> None:  # fmt: skip
+        """`guard`: what is known of the model from earlier steps of it."""
         self.learner, self.optimizers, self.generator = learner, optimizers, generator
+        self._guard = guard or Guard()
+        self._repeats = "its optimizer evaluates a batch several times" if optimizers.has_closures else ""
         self._autocast = execution.autocast()
         self._on_batch = overrides(regularizers, "on_batch")
         self._after_step = overrides(regularizers, "after_step")
 
     def __call__(self, batch: Batch) -> Tensor:
+        return self._guard(self._step, batch, repeats=self._repeats)
+
+    def _step(self, batch: Batch) -> Tensor:
         for act in self._on_batch:
             batch = act(batch, self.generator)
         with self._autocast:
             loss = self.learner.train_step(batch, self.optimizers)
         for act in self._after_step:
             act(self.learner)
+        return loss
+
+
+class Clock:
+    """The training clock: runs from `start` to `stop`, the device synchronised at the end. A step in which torch
+    compiled something, as it does for shapes that it hasn't seen, is not on it but in `compile_s`."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self._stopped_s, self.compile_s = 0.0, 0.0
+        self._start: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What it shows."""
+        return self._stopped_s + (0.0 if self._start is None else time.perf_counter() - self._start)
+
+    def start(self) -> None:
+        self._graphs, self._start = compiled_graphs(), time.perf_counter()
+
+    def stop(self) -> None:
+        self._execution.sync()
+        self._stopped_s, self._start = self.seconds, None
+
+    def take(self, step: Stepper, batch: Batch) -> Tensor:
+        """One step on the clock."""
+        before = self.seconds
+        loss = step(batch)
+        if (graphs := compiled_graphs()) != self._graphs:
+            self._execution.sync()
+            spent = self.seconds - before
+            self.compile_s += spent
+            self._stopped_s -= spent
+            self._graphs = graphs
         return loss
 
 
@@ -52,7 +94,9 @@ class Outcome:
     epochs: float = 0.0
     examples: int = 0
     selected_step: int = 0
-    phases: dict[str, float] = field(default_factory=lambda: {"first_step_s": 0.0, "train_s": 0.0, "eval_s": 0.0})
+    phases: dict[str, float] = field(
+        default_factory=lambda: {"first_step_s": 0.0, "compile_s": 0.0, "train_s": 0.0, "eval_s": 0.0}
+    )
 
 
 @dataclass(kw_only=True)
@@ -71,10 +115,14 @@ class Trainer:
     draws: torch.Generator
     report: Callable[[dict[str, Any], float], None] = lambda point, share: None
 
+    metrics: tuple[Metric, ...] = ()
+
     def fit(self) -> Outcome:
         """Train until the budget, the schedule or the patience ends it, and leave the learner to judge in the state
-        that the recipe selects. The clock counts training steps after the first one, synchronised at both ends."""
+        that the recipe selects. The clock counts training steps after the first one, synchronised at both ends.
+        `metrics`: those that the task declares, its own first."""
         self.outcome, self.progress = Outcome(), self.optimizers.progress
+        self._clock, self._looking = Clock(self.execution), Guard()
         self._losses = torch.zeros((), device=self.execution.device)
         self._counted = 0
         self._flops_per_unit: float | None = None
@@ -100,12 +148,23 @@ class Trainer:
             learner = regularizer.eval_learner(learner)
         return learner
 
+    def judge(self, split: str) -> dict[str, float]:
+        """The task's metrics of the learner to judge."""
+        return self.judge_and_count(split)[0]
+
+    def judge_and_count(self, split: str) -> tuple[dict[str, float], int]:
+        """The same, and how many examples they rest on."""
+        needed, others = (*self.metrics[:1], self.metric), self.metrics[1:]
+        return judge_and_count(
+            self.judged, self.task, split, self.execution, needed=needed, others=others, guard=self._looking
+        )  # fmt: skip
+
     def _batches(self) -> Iterator[Batch]:
         """Training batches without end, pass after pass."""
         while True:
             batches = self.task.batches("train", self.recipe.batch_size, self.order)
             self._per_epoch = len(batches)
-            yield from batches
+            yield from whole_pass(batches)
 
     def _first(self, step: Stepper, batch: Batch) -> bool:
         """The first step: untimed, because it initialises and compiles, and counted in FLOPs."""
@@ -128,22 +187,23 @@ class Trainer:
 
     def _segment(self, step: Stepper, batches: Iterator[Batch]) -> bool:
         """Steps up to the next evaluation, on the clock; then the evaluation. Returns whether to go on."""
-        stop, seconds = self._next_stop(), self._seconds_left()
+        kind, amount = self.recipe.budget
+        stop, seconds, clock = self._next_stop(), amount if kind == "seconds" else None, self._clock
         steps, examples, scheduled, losses = self.outcome.steps, 0, self.optimizers.scheduled, self._losses
         stopped, first = False, steps
-        start = time.perf_counter()
+        clock.start()
         for batch in batches:
-            self._place_progress(steps, start)
+            self._place_progress(steps)
             if scheduled and not self.optimizers.advance(self.progress):
                 stopped = True
                 break
-            losses += step(batch)
+            losses += clock.take(step, batch)
             steps += 1
             examples += batch.size
-            if steps >= stop or (seconds is not None and time.perf_counter() - start >= seconds):
+            if steps >= stop or (seconds is not None and clock.seconds >= seconds):
                 break
-        self.execution.sync()
-        self.outcome.phases["train_s"] += time.perf_counter() - start
+        clock.stop()
+        self.outcome.phases |= {"train_s": clock.seconds, "compile_s": clock.compile_s}
         self._advance(steps - first, examples)
         if stopped and steps == first and self.outcome.curve:
             return False
@@ -155,14 +215,11 @@ class Trainer:
         self.outcome.epochs = self.outcome.steps / self._per_epoch
         self._counted += steps
 
-    def _place_progress(self, steps: int, start: float) -> None:
+    def _place_progress(self, steps: int) -> None:
         progress = self.progress
         progress.step, progress.epoch = steps, steps / self._per_epoch
         kind, amount = self.recipe.budget
-        if kind == "seconds":
-            spent = self.outcome.phases["train_s"] + time.perf_counter() - start
-        else:
-            spent = steps if kind == "steps" else progress.epoch
+        spent = {"epochs": progress.epoch, "steps": steps, "seconds": self._clock.seconds}[kind]
         progress.share = min(1.0, spent / amount)
 
     def _share(self) -> float:
@@ -191,10 +248,6 @@ class Trainer:
         done = self.outcome.steps
         return max(1, min((done // interval + 1) * interval, self._last_step()))
 
-    def _seconds_left(self) -> float | None:
-        kind, amount = self.recipe.budget
-        return amount - self.outcome.phases["train_s"] if kind == "seconds" else None
-
     def _evaluate(self) -> bool:
         """Judge on validation, keep the best state, say whether to go on. Raises Diverged."""
         start = time.perf_counter()
@@ -203,9 +256,8 @@ class Trainer:
             raise Diverged(f"the training loss became {loss} by step {self.outcome.steps}")
         self._losses.zero_()
         self._counted = 0
-        judged = self.judged
-        val = judge(judged, self.task, "val", self.execution)
-        self._keep(val[self.metric.name], judged)
+        val = self.judge("val")
+        self._keep(val[self.metric.name], self.judged)
         self.outcome.phases["eval_s"] += time.perf_counter() - start
         flops = None if self._flops_per_unit is None else self._flops_per_unit * self.outcome.examples
         point = {

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from ..learner import Batch
+from ..errors import ContractError
+from ..learner import Batch, Batches
 
 
 class GatheredBatches:
@@ -37,3 +38,18 @@ class GatheredBatches:
         else:
             order = torch.randperm(self.count, generator=self.generator)
         return map(self.gather, torch.split(order.to(self.device), self.batch_size))
+
+
+def whole_pass(batches: Batches, split: str = "training") -> Iterator[Batch]:
+    """The batches of one pass over a split. Raises ContractError where there are none, or not as many as they say, by
+    which epochs are counted."""
+    said, count = len(batches), 0
+    for batch in batches:
+        yield batch
+        count += 1
+        if count > said:
+            break
+    if not count:
+        raise ContractError(f"the {split} split gives no batches")
+    if count != said:
+        raise ContractError(f"a pass over the {split} split says it has {said} batches, but gives {count}")

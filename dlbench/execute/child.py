@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from ..errors import Diverged, NoData, NotApplicable
+from ..errors import ContractError, Diverged, NoData, NotApplicable
 from ..inputs import Watch
 from .wire import pack
 
@@ -72,7 +72,7 @@ def status_of(error: BaseException) -> str:
 def sentence(error: BaseException) -> str:
     """An exception as one line."""
     text = " ".join(str(error).split())[:300]
-    if isinstance(error, (Diverged, NoData)):
+    if isinstance(error, (ContractError, Diverged, NoData)):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 

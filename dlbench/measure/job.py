@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ..cell import Bench, open_bench, seed_everything, stream_seed
+from ..guard import Guard
 from ..judging import Evaluator
 from ..learner import Batch, Learner
 from ..optimizers import Optimizers
@@ -32,14 +33,15 @@ def subject_of(bench: Bench) -> Subject:
     A task with folds is measured on its first."""
     task = bench.fold(0)
     noise = torch.Generator().manual_seed(0)
+    stepping, looking = Guard(), Guard()  # shared by all that is built: what is measured later makes no first copy
 
     def build() -> tuple[Learner, Optimizers]:
         seed_everything(0)
         learner, optimizers, regularizers = bench.build(task)
         draws = torch.Generator().manual_seed(stream_seed(0, "task"))
         # held by the learner itself, so that they go when it goes
-        setattr(learner, STEPPER, Stepper(learner, optimizers, regularizers, bench.execution, draws))
-        setattr(learner, EVALUATOR, Evaluator(learner, task.signature, bench.execution))
+        setattr(learner, STEPPER, Stepper(learner, optimizers, regularizers, bench.execution, draws, stepping))
+        setattr(learner, EVALUATOR, Evaluator(learner, task.signature, bench.execution, looking))
         return learner, optimizers
 
     def predict(learner: Learner, batch: Batch) -> object:

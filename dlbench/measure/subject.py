@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ..data.batches import whole_pass
 from ..kinds import Sample, Signature, batch_size_of
 from ..learner import Batch, Batches, Learner, Task
 from ..optimizers import Optimizers
@@ -35,13 +36,13 @@ class Subject:
 
     def first_batch(self, split: str = "train", batch_size: int | None = None) -> Batch:
         """The first batch of a split; training's is the resident one. Drawn from a fixed seed."""
-        return next(iter(self._pass(split, batch_size or self.batch_size)))
+        return next(whole_pass(self._pass(split, batch_size or self.batch_size), split))
 
     def endless(self) -> Iterator[Batch]:
         """Training batches, pass after pass."""
         generator = torch.Generator().manual_seed(0)
         while True:
-            yield from self.task.batches("train", self.batch_size, generator)
+            yield from whole_pass(self.task.batches("train", self.batch_size, generator))
 
     def evaluate(self, learner: Learner, batch: Batch) -> object:
         """One evaluation of a learner that is in evaluation mode."""
