@@ -40,6 +40,11 @@ FIGURES = {
 absent or null means not measured."""
 
 
+LUCK = 0.01
+"""The share of the way from floor to bound by which a score may beat a bound that is an expectation: records don't hold
+the sampling error of the test split."""
+
+
 class RowKey(NamedTuple):
     """What makes a row. `task` is the name with its options."""
 
@@ -296,3 +301,9 @@ def _created(record: Record) -> str:
 
 def _severity(status: str) -> int:
     return WORST_FIRST.index(status) if status in WORST_FIRST else -1
+
+
+def beats_bound(mean: float, error: float, *, floor: float, bound: float, higher_is_better: bool) -> bool:
+    """Whether a score is better than the best possible by more than three standard errors, and by more than luck."""
+    gain = (mean - bound) * (1 if higher_is_better else -1)
+    return gain > max(3 * error, LUCK * abs(bound - floor))

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from .groups import Group, RowKey, groups, is_number, status_of
+from .groups import Group, RowKey, beats_bound, groups, is_number, status_of
 from .ranking import outlying, ranks
 from .rendering import FORMULA
 from .rendering import render as render
@@ -156,6 +156,8 @@ def _flags(group: Group, estimate: Estimate, outlier: bool) -> list[str]:
         flags.discard("at_floor")
         if _at_floor(estimate, floor, group.head["task"]["metric"]["higher_is_better"]):
             flags.add("at_floor")
+    if beyond_bound(group):
+        flags.add("beyond_bound")
     if 0 < estimate.count < MIN_FOR_CLAIM:
         flags.add("provisional")
     if outlier:
@@ -177,6 +179,17 @@ def _at_floor(estimate: Estimate, floor: float, higher_is_better: bool) -> bool:
     gain = (estimate.mean - floor) * (1 if higher_is_better else -1)
     inside = estimate.low is not None and estimate.high is not None and estimate.low <= floor <= estimate.high
     return inside or gain <= 1e-9 * max(1.0, abs(floor))
+
+
+def beyond_bound(group: Group) -> bool:
+    """Whether the row's score is better than can be: it saw what it was asked for, and is not ranked."""
+    scores, marks, metric = list(group.scores().values()), _yardsticks(group), group.head["task"]["metric"]
+    if not scores or marks["bound"] is None or marks["floor"] is None:
+        return False
+    error = stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
+    return beats_bound(
+        fmean(scores), error, floor=marks["floor"], bound=marks["bound"], higher_is_better=metric["higher_is_better"]
+    )
 
 
 def _fold_sd(group: Group) -> float | None:
@@ -244,7 +257,11 @@ def _standing(found: list[Group]) -> tuple[dict[RowKey, str], set[RowKey]]:
     for members in tables.values():
         scores = {group.key: group.scores() for group in members}
         higher = members[0].head["task"]["metric"]["higher_is_better"]
-        rank |= ranks(scores, higher, {group.key: _split_error(group) for group in members})
+        ranked = [group for group in members if not beyond_bound(group)]
+        rank |= ranks(
+            {group.key: scores[group.key] for group in ranked}, higher,
+            {group.key: _split_error(group) for group in ranked},
+        )  # fmt: skip
         outliers |= outlying(scores)
     return rank, outliers
 

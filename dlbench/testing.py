@@ -32,12 +32,12 @@ from .execution import Execution
 from .judging import Evaluator, judge
 from .learner import Batch, Learner, Task
 from .plan import check_ingredients, recipe_of, why_skip
+from .probing import PROBE_BATCH, beats_the_bound, depends_on_company, hidden_targets, looks_ahead
 from .runtime import Runtime
 from .specs import Block, ModelSpec, TaskSpec
 from .training import Stepper
 
 SPLITS = ("train", "val", "test")
-PROBE_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,7 @@ def _task_findings(spec: TaskSpec, task: Task, catalog: Catalog, data_root: Path
     for split in SPLITS:
         yield _try(name, f"{split}: batches hold examples, as many as they say", partial(_check_pass, task, split))
         yield _try(name, f"{split}: the same order for the same seed", partial(_check_repeat, task, split))
+    yield _try(name, "training batches hide the targets outside their mask", lambda: hidden_targets(task))
     yield _try(name, "loading again gives the same test split", lambda: _check_same_test(spec, task, data_root))
     yield _floor_finding(spec, task, catalog, data_root)
 
@@ -219,6 +220,17 @@ def _model_on_task(subject: str, bench: Bench) -> Iterator[Finding]:
     yield _try(subject, "its verbs return the shape of the output kind, finite", lambda: _check_verbs(bench))
     yield _try(subject, "evaluation repeats itself and survives a state_dict", lambda: _check_state(bench))
     yield _try(subject, "it can be copied, as averaging needs", lambda: _check_copy(bench))
+    yield _try(subject, "it answers from nothing that it must not see", lambda: _check_sight(bench))
+
+
+def _check_sight(bench: Bench) -> None:
+    """With weights that have moved, since fresh ones may be zero where something leaks."""
+    learner, step = _stepper(bench)
+    for batch in _some(bench.task, 2):
+        step(batch)
+    looks_ahead(bench, learner)
+    depends_on_company(bench, learner)
+    beats_the_bound(bench)
 
 
 def _check_copy(bench: Bench) -> None:

@@ -10,6 +10,9 @@ from torch import Tensor
 from ..errors import ContractError
 from ..learner import Batch, Batches
 
+HIDDEN = -1
+"""The class of a target that the mask leaves out; `ignore_index` of a loss over all of them."""
+
 
 class GatheredBatches:
     """The batches of one pass over `count` examples, each made by `gather(index)`.
@@ -38,6 +41,12 @@ class GatheredBatches:
         else:
             order = torch.randperm(self.count, generator=self.generator)
         return map(self.gather, torch.split(order.to(self.device), self.batch_size))
+
+
+def hide(targets: Tensor, mask: Tensor) -> Tensor:
+    """The targets with an impossible value where the mask is False: HIDDEN for whole numbers, NaN for others. A loss
+    that forgets the mask then learns nothing from what it must not see."""
+    return targets.masked_fill(~mask, float("nan") if targets.is_floating_point() else HIDDEN)
 
 
 def whole_pass(batches: Batches, split: str = "training") -> Iterator[Batch]:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlbench import Batch, Graph, GraphBatch, NodeClasses, Signature
-from dlbench.data.batches import GatheredBatches
+from dlbench.data.batches import HIDDEN, GatheredBatches, hide
 from dlbench.data.graphs import BadGraph, check_splits
 from dlbench.errors import UsageError
 
@@ -66,7 +66,7 @@ class SingleGraph:
         if self.sampler == "full":
             mask = torch.zeros(len(self.labels), dtype=torch.bool, device=device)
             mask[seeds] = True
-            return [Batch(inputs=self.graph, targets=self.labels, mask=mask, size=len(seeds))]
+            return [Batch(inputs=self.graph, targets=hide(self.labels, mask), mask=mask, size=len(seeds))]
         return GatheredBatches(
             len(seeds), batch_size, generator, lambda index: self._around(seeds[index], generator), str(device)
         )
@@ -75,7 +75,7 @@ class SingleGraph:
         """The mean cross-entropy of the nodes that count."""
         assert batch.targets is not None
         assert batch.mask is not None
-        losses = F.cross_entropy(outputs, batch.targets, reduction="none")
+        losses = F.cross_entropy(outputs, batch.targets, ignore_index=HIDDEN, reduction="none")
         return (losses * batch.mask).sum() / batch.mask.sum()
 
     def judge(self, learner: Any, split: str) -> dict[str, float]:
@@ -94,4 +94,5 @@ class SingleGraph:
             edges = thin(edges, len(self.labels), self.fanout, generator)
         nodes, edges = neighbourhood(edges, len(self.labels), seeds, self.hops)
         inputs = GraphBatch(select_rows(self.graph.nodes, nodes), edges, None, torch.zeros_like(nodes), 1)
-        return Batch(inputs=inputs, targets=self.labels[nodes], mask=torch.isin(nodes, seeds), size=len(seeds))
+        mask = torch.isin(nodes, seeds)
+        return Batch(inputs=inputs, targets=hide(self.labels[nodes], mask), mask=mask, size=len(seeds))

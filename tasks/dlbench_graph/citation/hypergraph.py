@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlbench import Batch, Hypergraph, HypergraphBatch, NodeClasses, Signature
+from dlbench.data.batches import HIDDEN, hide
 from dlbench.data.graphs import BadGraph, check_splits
 
 
@@ -70,13 +71,13 @@ class SingleHypergraph:
         chosen = self.splits["train"] if split == "val" and "val" not in self.splits else self.splits[split]
         mask = torch.zeros(len(self.labels), dtype=torch.bool, device=self.labels.device)
         mask[chosen] = True
-        return [Batch(inputs=self.graph, targets=self.labels, mask=mask, size=len(chosen))]
+        return [Batch(inputs=self.graph, targets=hide(self.labels, mask), mask=mask, size=len(chosen))]
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean cross-entropy of the nodes that count."""
         assert batch.targets is not None
         assert batch.mask is not None
-        losses = F.cross_entropy(outputs, batch.targets, reduction="none")
+        losses = F.cross_entropy(outputs, batch.targets, ignore_index=HIDDEN, reduction="none")
         return (losses * batch.mask).sum() / batch.mask.sum()
 
     def judge(self, learner: Any, split: str) -> dict[str, float]:
