@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,11 @@ from .learner import Learner, Regularizer, Supervised, Task
 from .optimizers import Optimizers
 from .recipe import Recipe, resolve
 from .runtime import Runtime
+from .settings import Settings
 from .sizing import fit_width
+from .soundness import check_trainable, initialise
 from .specs import ModelSpec, TaskSpec
-from .training import Trainer
+from .training import Outcome, Trainer
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -44,19 +46,26 @@ class Bench:
     folds: int
     recipe: Recipe
     execution: Execution
+    settings: Settings = field(default_factory=Settings)
 
     def fold(self, index: int) -> Task:
         """The task on one of its folds."""
         return self.task if self.folds == 1 else self.task.fold(index)  # type: ignore[attr-defined]
 
     def build(self, task: Task) -> tuple[Learner, Optimizers, list[Regularizer]]:
-        """A fresh learner on the device, with its optimizers and regularizers."""
-        learner = self.execution.place(as_learner(build_model(self.model, task, self.model_options), task))
+        """A fresh learner on the device, with its optimizers and regularizers. What building changes in the process is
+        put back. Raises ContractError where the model can't be trained."""
+        built = build_model(self.model, task, self.model_options)
+        self.settings.restore()
+        learner = initialise(as_learner(built, task), task, self.execution)
+        check_trainable(learner)
+        learner = self.execution.place(learner)
         regularizers = [
             self.catalog.regularizer(choice.name).build(**dict(choice.options)) for choice in self.recipe.regularizers
         ]
         scale_for = self.execution.scale_for
         optimizers = Optimizers(learner, self.recipe, self.catalog, regularizers, scale_for=scale_for)
+        self.settings.restore()
         return learner, optimizers, regularizers
 
 
@@ -71,7 +80,7 @@ def as_learner(built: Any, task: Task) -> Learner:
     if isinstance(built, Learner):
         return built
     if isinstance(built, nn.Module):
-        return Supervised(built, task.loss)
+        return Supervised(built, task.loss, task.signature.output)
     raise TypeError(f"build returned {type(built).__name__}, not an nn.Module or a Learner")
 
 
@@ -79,6 +88,7 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
     """Load what a job (as `execute` sends it) names."""
     runtime = Runtime(**job["runtime"])
     execution = Execution(runtime, job["memory_bytes"] if runtime.device_type == "cuda" else None)
+    settings = Settings()
     catalog = load_sources(Source(**source) for source in job["sources"])
     loaded = {source.name for source in catalog.sources}
     for name, problem in catalog.problems.items():
@@ -90,10 +100,14 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
     model_spec, options = catalog.model(model.name), dict(model.options)
     recipe = resolve([("job", job["recipe"])]).recipe
     loaded_task = spec.open(data, dict(task.options))
+    settings.restore()
     if recipe.params is not None:
-        options["width"] = fit_width(
-            lambda width: build_model(model_spec, loaded_task, {**options, "width": width}), recipe.params
-        )
+
+        def sized(width: int) -> Learner:
+            built = build_model(model_spec, loaded_task, {**options, "width": width})
+            return initialise(as_learner(built, loaded_task), loaded_task, execution)
+
+        options["width"] = fit_width(sized, recipe.params)
     return Bench(
         catalog=catalog,
         model=model_spec,
@@ -103,6 +117,7 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
         folds=spec.num_folds(dict(task.options)),
         recipe=recipe,
         execution=execution,
+        settings=settings,
     )
 
 
@@ -121,6 +136,10 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     flags = []
     if bench.execution.is_cuda or bench.recipe.budget[0] == "seconds":
         flags.append("not_deterministic")
+    if any(r["lost_state"] for r in results):
+        flags.append("state_not_restored")
+    if bench.settings.changed:
+        flags.append("changed_global_state")
     phases = {key: sum(r["phases"][key] for r in results) for key in results[0]["phases"]}
     phases["setup_s"] += loading
     return {
@@ -128,6 +147,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "fold_metrics": fold_metrics if folds > 1 else [],
         "curves": [r["curve"] for r in results],
         **({"samples": results[0]["samples"]} if results[0]["samples"] else {}),
+        **({"global_state": sorted(bench.settings.changed)} if bench.settings.changed else {}),
         "phases": phases,
         "params": results[0]["params"],
         **({"width": bench.model_options["width"]} if bench.recipe.params else {}),
@@ -147,6 +167,7 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     folds, task = bench.folds, bench.fold(fold)
     seed_everything(seed, fold)
     learner, optimizers, regularizers = bench.build(task)
+    bench.settings.restore_seed(stream_seed(seed, "model", fold))
     metric = bench.task_spec.metric
 
     def progress(point: dict[str, Any], share: float) -> None:
@@ -168,12 +189,22 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     metrics = {"val": trainer.judge("val")}
     metrics["test"], test_examples = trainer.judge_and_count("test")
     texts = samples(trainer.judged, task, bench.execution) if fold == 0 else []
+    bench.settings.restore()
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {
         "metrics": metrics, "samples": texts, "curve": outcome.curve, "phases": {"setup_s": setup, **outcome.phases},
         "params": sum(p.numel() for p in learner.parameters()), "epochs": outcome.epochs, "steps": outcome.steps,
         "examples": outcome.examples, "selected_step": outcome.selected_step, "test_examples": test_examples,
+        "lost_state": _lost_state(bench, outcome, metrics["val"]),
     }  # fmt: skip
+
+
+def _lost_state(bench: Bench, outcome: Outcome, val: Mapping[str, float]) -> bool:
+    """Whether the state that was selected scores otherwise now: part of it wasn't in the state_dict."""
+    name = bench.task_spec.monitored.name
+    seen = [point["val"][name] for point in outcome.curve if point["step"] == outcome.selected_step]
+    tolerance = 1e-3 if bench.execution.is_cuda else 1e-6
+    return any(not math.isclose(value, val[name], rel_tol=tolerance, abs_tol=tolerance) for value in seen)
 
 
 def seed_everything(seed: int, fold: int = 0) -> None:

@@ -28,6 +28,10 @@ class ContractError(DlbenchError):
     """A model or a task doesn't keep to what it owes the core; the cell ends as `failed`."""
 
 
+class WrongShape(ContractError):
+    """A model returned something else than the output kind asks for."""
+
+
 class Diverged(DlbenchError):
     """A loss or a metric became NaN or infinite; the cell ends as `diverged`."""
 

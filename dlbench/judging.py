@@ -11,18 +11,14 @@ import torch
 from torch import Tensor
 
 from .decoding import generate
-from .errors import ContractError, Diverged
+from .errors import ContractError, Diverged, WrongShape
 from .execution import Execution
 from .guard import Guard
 from .kinds import Signature
-from .learner import Batch, Carry, Learner, Task, map_tensors
+from .learner import Batch, Carry, Learner, Task, check_outputs, map_tensors
 from .specs import Metric
 
 _ROUNDING = 1e-6
-
-
-class WrongShape(ValueError):
-    """A verb returned another shape than the output kind asks for."""
 
 
 class Evaluator:
@@ -45,7 +41,7 @@ class Evaluator:
             outputs = self._guard(lambda given: self._carry(verb, given), batch)
         self._carry.commit()
         outputs = map_tensors(outputs, _as_float32)
-        self.check_shape(outputs, batch)
+        check_outputs(outputs, self._signature.output, batch.inputs)
         self.judged += 0 if batch.targets is None else min(batch.size, len(batch.targets))
         return outputs
 
@@ -88,15 +84,6 @@ class Evaluator:
             return map_tensors(outputs, _as_float32)
 
         return call
-
-    def check_shape(self, outputs: Any, batch: Batch) -> None:
-        """Raise WrongShape unless the outputs have the shape that the output kind asks for."""
-        expected = self._signature.output.shape(batch.inputs)
-        if expected is None:
-            return
-        got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-        if got != expected:
-            raise WrongShape(f"predict returned {got}, but {self._signature.output} needs {expected} for this batch")
 
     def _allow(self, name: str) -> None:
         if name not in self._signature.output.verbs:

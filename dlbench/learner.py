@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from .kinds import Signature
+from .errors import WrongShape
+from .kinds import OutputKind, Signature
 
 if TYPE_CHECKING:
     from .optimizers import Optimizers
@@ -105,8 +106,12 @@ class Carry:
 class Supervised(Learner):
     """What the core makes of a plain module: the module's outputs under the task's loss."""
 
-    def __init__(self, module: nn.Module, task_loss: Callable[[Any, Batch], Tensor]) -> None:
+    def __init__(
+        self, module: nn.Module, task_loss: Callable[[Any, Batch], Tensor], output: OutputKind | None = None
+    ) -> None:
+        """`output`: what the first outputs in training are checked against, so that no loss gets what it can't read."""
         super().__init__()
+        self._output = output
         self.module = module
         self._task_loss = task_loss
         self._carry = Carry()
@@ -115,7 +120,11 @@ class Supervised(Learner):
         return self.module(*inputs)
 
     def loss(self, batch: Batch) -> Tensor:
-        return self._task_loss(self._carry(self.module, batch), batch)
+        outputs = self._carry(self.module, batch)
+        if self._output is not None:
+            check_outputs(outputs, self._output, batch.inputs, verb="forward")
+            self._output = None
+        return self._task_loss(outputs, batch)
 
     def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
         loss = super().train_step(batch, optimizers)
@@ -147,6 +156,18 @@ class Regularizer:
     def eval_learner(self, learner: Learner) -> Learner:
         """The learner to judge in place of the trained one, as weight averaging does."""
         return learner
+
+
+def check_outputs(outputs: Any, kind: OutputKind, inputs: Any, *, verb: str = "predict") -> None:
+    """Raise WrongShape unless the outputs for these inputs are real numbers of the shape that the kind asks for."""
+    expected = kind.shape(inputs)
+    if expected is None:
+        return
+    got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
+    if got != expected:
+        raise WrongShape(f"{verb} returned {got}, but {kind} needs {expected} for this batch")
+    if outputs.is_complex():
+        raise WrongShape(f"{verb} returned complex numbers, but {kind} needs real ones")
 
 
 def overrides(regularizers: Iterable[Regularizer], method: str) -> list[Any]:

@@ -24,6 +24,13 @@ ALIKE = 1e-3
 """How far two answers may lie apart, as a share of the largest: sums of another shape are rounded otherwise."""
 
 
+def changes_settings(bench: Bench) -> None:
+    """Building a model and training it leaves the settings of the process as they were."""
+    bench.settings.restore()
+    changed = sorted(bench.settings.changed)
+    assert not changed, f"it changes {', '.join(changed)}, which rows are named by or others depend on"
+
+
 def hidden_targets(task: Task) -> None:
     """Training batches of nodes or edges whose mask leaves some out don't hold the labels of those: a model whose loss
     forgets the mask would be trained on the test split."""

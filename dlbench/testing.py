@@ -32,7 +32,7 @@ from .execution import Execution
 from .judging import Evaluator, judge
 from .learner import Batch, Learner, Task
 from .plan import check_ingredients, recipe_of, why_skip
-from .probing import PROBE_BATCH, beats_the_bound, depends_on_company, hidden_targets, looks_ahead
+from .probing import PROBE_BATCH, beats_the_bound, changes_settings, depends_on_company, hidden_targets, looks_ahead
 from .runtime import Runtime
 from .specs import Block, ModelSpec, TaskSpec
 from .training import Stepper
@@ -220,7 +220,7 @@ def _model_on_task(subject: str, bench: Bench) -> Iterator[Finding]:
     yield _try(subject, "its verbs return the shape of the output kind, finite", lambda: _check_verbs(bench))
     yield _try(subject, "evaluation repeats itself and survives a state_dict", lambda: _check_state(bench))
     yield _try(subject, "it can be copied, as averaging needs", lambda: _check_copy(bench))
-    yield _try(subject, "it answers from nothing that it must not see", lambda: _check_sight(bench))
+    yield _try(subject, "it changes and sees nothing that isn't its own", lambda: _check_sight(bench))
 
 
 def _check_sight(bench: Bench) -> None:
@@ -228,6 +228,7 @@ def _check_sight(bench: Bench) -> None:
     learner, step = _stepper(bench)
     for batch in _some(bench.task, 2):
         step(batch)
+    changes_settings(bench)
     looks_ahead(bench, learner)
     depends_on_company(bench, learner)
     beats_the_bound(bench)

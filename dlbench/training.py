@@ -20,6 +20,7 @@ from .learner import Batch, Learner, Regularizer, Task, overrides
 from .measure.flops import count_flops
 from .optimizers import Optimizers
 from .recipe import Recipe
+from .soundness import explain
 from .specs import Metric
 
 
@@ -131,7 +132,11 @@ class Trainer:
         step = Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws)
         self.learner.train()
         batches = self._batches()
-        running = self._first(step, next(batches))
+        try:
+            running = self._first(step, next(batches))
+        except RuntimeError as error:
+            explain(error, self.learner)
+            raise
         while running:
             running = self._segment(step, batches)
         if self.recipe.select == "best" and self._best is not None:

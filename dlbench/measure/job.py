@@ -23,7 +23,10 @@ STEPPER, EVALUATOR = "_dlbench_stepper", "_dlbench_evaluator"
 def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
     """One launch of a profile."""
     bench = open_bench(job)
-    return profile(subject_of(bench), ProfileProtocol(**job["protocol"]))
+    found = profile(subject_of(bench), ProfileProtocol(**job["protocol"]))
+    bench.settings.restore()
+    flags = {*found["flags"], *(["changed_global_state"] if bench.settings.changed else [])}
+    return {**found, "flags": sorted(flags)}
 
 
 def subject_of(bench: Bench) -> Subject:
