@@ -21,7 +21,8 @@ class Batch:
     """What one step sees.
 
     `inputs`: the input kind's runtime value, as `forward` gets it. `targets`: as the output kind fixes them; None
-    where there are none. `mask`: bool, shaped like the targets: which predictions count; None for all of them. `size`:
+    where there are none. `mask`: bool, shaped like the targets: which predictions count; None for all of them. In
+    training batches of nodes or edges, targets outside it are hidden (`dlbench.data.batches.hide`). `size`:
     how many of the task's unit it holds (images, tokens, nodes), masked ones left out. `continues`: None where batches
     stand alone; else whether this one goes on where the last ended, and then the model is called as
     `forward(inputs, state) -> (outputs, state)` with `state` None at a start.

@@ -13,6 +13,7 @@ The body of a record (all times in seconds, all sizes in bytes):
              reference {value, source} | None, data ("embedded" | "verified" | "unverified" | "missing"), data_digest,
              metrics [{name, unit, higher_is_better}]}
     recipe  {flat settings}     layers {key: layer}     runtime {device, precision, compile, channels_last, threads}
+    versions {package: version}     inputs {files {name below a root: sha256}}     square (of the suite's grid)
     status, reason (one sentence), where (FILE:LINE in FUNCTION), flags [..], limits {timeout_s, memory_bytes}
     fault ("core": dlbench or its installation failed, not the cell, so it never counts as done; else absent)
     environment {machine (slug), cpu, gpu, torch, python, ...}
@@ -20,8 +21,10 @@ The body of a record (all times in seconds, all sizes in bytes):
 of a cell, where it got so far:
     metrics {split: {metric: value}}     fold_metrics [{split: {metric: value}}]     params
     curves  [[{step, epoch, examples, seconds, flops, loss, val {metric: value}}]] (one curve per fold)
-    phases  {setup_s, first_step_s, train_s, eval_s}     epochs, steps, examples, selected_step, test_examples
+    phases  {setup_s, first_step_s, compile_s, train_s, eval_s}     epochs, steps, examples, selected_step
+    test_examples, content_digest (of generated data)
     samples [a text that the task keeps] (only where it keeps some)
+    global_state [a setting of the process that a plugin changed] (only where one did)
 
 of a profile:
     profile {protocol {..}, launches [{..}, one dict per fresh process as `dlbench.measure.profile` returns it]}

@@ -68,8 +68,9 @@ class TaskSpec:
     `load(data, **options)` returns a `Task` (see `dlbench.learner`); `data` is a `dlbench.data.Data`. Its keyword-only
     parameters are the task's options.
     `metric` is the one that ranks; `metrics` describes the others that `judge` returns.
-    `floor`: what the `constant` model scores on the test split, exactly; `bound`: the best possible; `reference`: a
-    published value. All three hold for the default options only, and rows with other options stand without them.
+    `floor`: what the `constant` model scores on the test split, exactly; `bound`: the best possible, a row beyond
+    which isn't ranked; `reference`: a published value. All three hold for the default options only, and rows with other
+    options stand without them.
     `data`: the files, or a function of the options that gives them; None where everything is embedded or generated.
     `datasets`: all sets that such a function may give, so that `dlbench data` knows them.
     `recipe`: how it is trained where nobody says otherwise. `unit`: what throughput counts.
