@@ -1,13 +1,12 @@
-"""Runtime: where and how a cell executes. Resolved without torch; part of a cell's identity."""
+"""Runtime: where and how a cell executes. Resolved without torch in this process; part of a cell's identity."""
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from .devices import ask, hinted
 from .errors import UsageError
 
 MOST_THREADS = 1024
@@ -52,30 +51,18 @@ def resolve_runtime(
     threads: int | None = None,
 ) -> Runtime:
     """Check the words and resolve `auto`; `threads` defaults to 1. Raises UsageError."""
-    if device == "auto":
-        device = "cuda:0" if cuda_present() else "cpu"
-    elif device == "cuda":
-        device = "cuda:0"
-    elif not re.fullmatch(r"cpu|cuda:\d+", device):
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device is auto, cpu, cuda or cuda:N, not {device!r}")
-    if device.startswith("cuda") and not cuda_present():
-        raise UsageError(f"--device {device}: no CUDA device is visible here; use --device cpu")
     if precision not in PRECISIONS:
         raise UsageError(f"--precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UsageError(f"--threads needs a number from 1 to {MOST_THREADS}")
+    if device == "auto":
+        device = "cuda:0" if hinted() and ask("cuda:0").why_not is None else "cpu"
+    elif device != "cpu":
+        device = f"cuda:{int(device.partition(':')[2] or 0)}"
+        if why := ask(device).why_not:
+            raise UsageError(f"--device {device}: {why}; use --device auto")
     return Runtime(
         device=device, precision=precision, compile=compile, channels_last=channels_last, threads=threads or 1
     )
-
-
-def cuda_present() -> bool:
-    """Whether a CUDA device is visible, without loading torch or creating a context."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None and visible.strip() in ("", "-1"):
-        return False
-    if not Path("/proc/driver/nvidia/version").exists() and not any(Path("/dev").glob("nvidia[0-9]*")):
-        return False
-    from importlib.metadata import version
-
-    return not version("torch").endswith("+cpu")

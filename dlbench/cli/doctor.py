@@ -5,15 +5,16 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
 
-from ..catalog import discover
+from ..catalog import Catalog, discover
 from ..data.root import default_cache, default_root
 from ..data.verify import state
-from ..runtime import cuda_present
+from ..devices import Answer, ask, hinted
+from ..errors import DlbenchError
 from .data import sets
 
 
@@ -31,10 +32,12 @@ def examine() -> Iterator[tuple[bool, str, str]]:
     """(fine, what, what was seen) of each thing that a run needs."""
     from ..measure.environment import fingerprint
 
-    found = fingerprint("cuda:0" if cuda_present() else "cpu")
+    cuda = ask("cuda:0") if hinted() else None
+    device = "cuda:0" if cuda is not None and cuda.why_not is None else "cpu"
+    found = fingerprint(device)
     yield sys.platform == "linux", "platform", f"{sys.platform}; isolation and memory limits need Linux"
     yield True, "machine", found["machine"]
-    yield True, "device", "cuda" if cuda_present() else "cpu (no CUDA device is visible)"
+    yield True, "device", f"cpu ({_why_no_cuda(cuda)})" if device == "cpu" else f"{device}, {found['gpu']}"
     yield found.get("torch") is not None, "torch", str(found.get("torch"))
     catalog = discover()
     yield True, "plugins", f"{len(catalog.sources)} loaded"
@@ -43,19 +46,31 @@ def examine() -> Iterator[tuple[bool, str, str]]:
     for dataset in sets(catalog).values():
         look = state(dataset, default_root(), default_cache())
         yield look.status != "unverified", "data", look.summary
-    yield _fork_server()
+    yield fork_server(device, preloads(catalog) if device != "cpu" else ())
 
 
-def _fork_server() -> tuple[bool, str, str]:
-    """Start the fork server and let a child fail on purpose: the whole way there and back."""
+def _why_no_cuda(asked: Answer | None) -> str:
+    return "nothing here speaks of CUDA" if asked is None else f"cuda:0: {asked.why_not}"
+
+
+def preloads(catalog: Catalog) -> list[str]:
+    """Every module that a model or a task asks the fork server to import."""
+    specs = [*catalog.specs["models"].values(), *catalog.specs["tasks"].values()]
+    return sorted({module for spec in specs for module in spec.preload})
+
+
+def fork_server(device: str, preload: Iterable[str]) -> tuple[bool, str, str]:
+    """Start the fork server with these preloads and let a child make a tensor: the whole way there and back."""
     from ..execute.local import LocalExecutor
 
-    job = {"type": "job", "id": "probe", "timeout_s": 60, "memory_bytes": None, "sources": [], "model": "no-such-model",
-           "task": "no-such-task", "recipe": {}, "runtime": {"device": "cpu"}, "seed": 0, "protocol": None,
-           "data_root": ".", "cache": "."}  # fmt: skip
+    job = {"type": "probe", "id": "probe", "timeout_s": 120, "memory_bytes": None, "runtime": {"device": device}}
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder, LocalExecutor() as executor:
-        (done,) = executor.run([{**job, "log": str(Path(folder) / "log")}], lambda point: None)
-    seconds = time.perf_counter() - start
-    answered = done["result"] is not None and "no-such-task" in done["result"]["reason"]
-    return answered, "fork server", f"started and answered in {seconds:.1f} s"
+    try:
+        with tempfile.TemporaryDirectory() as folder, LocalExecutor(preload) as executor:
+            (done,) = executor.run([{**job, "log": str(Path(folder) / "log")}], lambda point: None)
+    except DlbenchError as error:
+        return False, "fork server", str(error)
+    result = done["result"] or {"status": "crashed", "reason": f"it left with exit status {done['exit']}"}
+    if result["status"] != "ok":
+        return False, "fork server", f"a child could make no tensor on {device}: {result['reason']}"
+    return True, "fork server", f"a child made a tensor on {device} after {time.perf_counter() - start:.1f} s"

@@ -13,7 +13,7 @@ from ..data.root import default_cache, default_root
 from ..errors import UsageError
 from ..plan import Plan, Request, plan
 from ..results import SCHEMA, Record, Results, read_record
-from ..runtime import resolve_runtime
+from ..runtime import Runtime, resolve_runtime
 from ..specs import Block, ProfileProtocol, Suite
 from .run import fetch_missing
 
@@ -83,7 +83,7 @@ def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
         seeds=(record["seed"],) if record["seed"] is not None else 1,
         profile=protocol,
     )
-    runtime = resolve_runtime(**record["runtime"])
+    runtime = resolve_runtime(**Runtime(**record["runtime"]).identity())
     request = Request(
         suites=(suite,), runtime=runtime, cells=not record.is_profile, profiles=record.is_profile, data_root=root,
         cache=default_cache(), unverified=record["task"]["data"] == "unverified",

@@ -27,7 +27,8 @@ def main(job: dict[str, Any], channel: int) -> None:
     watch = Watch()
     limit_memory(job)
     result = outcome(job, lambda point: send({"type": "progress", **point}), watch)
-    send({"type": "result", **result, "inputs": watch.report(job["data_root"], job["cache"])})
+    seen = {"inputs": watch.report(job["data_root"], job["cache"])} if job["type"] == "job" else {}
+    send({"type": "result", **result, **seen})
 
 
 def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
@@ -38,6 +39,8 @@ def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     from ..measure.job import run_profile
 
     try:
+        if job["type"] == "probe":
+            return {"status": "ok", "reason": "", "where": "", "body": probe(job["runtime"]["device"])}
         watch.collected(load_sources(Source(**source) for source in job["sources"]).plugins.get_plugins())
         body = run_profile(job) if job["protocol"] else run_cell(job, report)
         seen = versions(job["runtime"]["device"])  # here torch is loaded, so CUDA's versions can be asked
@@ -54,6 +57,13 @@ def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
         traceback.print_exc()
         fault = {"fault": "core"} if caused_by_core(error) else {}
         return {"status": status_of(error), "reason": sentence(error), "where": place_of(error), **fault}
+
+
+def probe(device: str) -> dict[str, Any]:
+    """Makes a tensor on a device: what `dlbench doctor` asks of a child."""
+    import torch
+
+    return {"sum": torch.ones(8, device=device).sum().item()}
 
 
 def status_of(error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
+from .. import devices
 from ..errors import DlbenchError
 from ..importing import import_path
 from .wire import Unpacker, pack
@@ -52,6 +52,8 @@ class LocalExecutor:
             if not running:
                 return
             for message in self._receive():
+                if message["type"] == "refused":
+                    raise DlbenchError(message["reason"])
                 if message["type"] == "done":
                     running -= 1
                     yield message
@@ -72,7 +74,7 @@ class LocalExecutor:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        environment = {**os.environ, "PYTHONHASHSEED": "0"}
+        environment = {**devices.environment(), "PYTHONHASHSEED": "0"}
         code = f"import sys; sys.path[:] = {import_path()!r}; from dlbench.execute.server import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code, str(theirs.fileno())],  # -P: the current folder isn't the first

@@ -1,14 +1,14 @@
 """The fork server: imports torch once, forks one child per job, watches it, and ends every child when its parent goes.
 
 It runs as a process of its own, in its own session, and sleeps in `select` until the parent sends a job, a child says
-something, ends, or reaches its deadline. It never imports a plugin and never touches a CUDA device.
+something, ends, or reaches its deadline. It never imports a plugin and never touches a CUDA device; if a preloaded
+module did, it refuses to fork for CUDA.
 """
 
 from __future__ import annotations
 
 import contextlib
 import gc
-import importlib
 import os
 import selectors
 import signal
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .preload import open_driver_files, preload
 from .wire import Unpacker, pack
 
 LOG_BYTES = 1 << 20
@@ -50,8 +51,9 @@ class Child:
 class Server:
     """Sleeps on one selector: the parent's socket and three descriptors per child."""
 
-    def __init__(self, parent: socket.socket) -> None:
-        self.parent = parent
+    def __init__(self, parent: socket.socket, culprits: dict[str, list[str]] | None = None) -> None:
+        """`culprits`: the preloaded modules that opened the CUDA driver's files, and which."""
+        self.parent, self.culprits = parent, culprits or {}
         self.children: dict[str, Child] = {}
         self.selector = selectors.DefaultSelector()
         self.selector.register(parent, selectors.EVENT_READ, self._on_parent)
@@ -87,6 +89,9 @@ class Server:
             self._launch(message)
 
     def _launch(self, job: dict[str, Any]) -> None:
+        if job["runtime"]["device"] != "cpu" and (opened := open_driver_files()):
+            self._tell({"type": "refused", "id": job["id"], "reason": self._refusal(opened)})
+            return
         message_read, message_write = os.pipe()
         output_read, output_write = os.pipe()
         log = open_log(job["log"])
@@ -107,6 +112,13 @@ class Server:
         self.selector.register(message_read, selectors.EVENT_READ, lambda: self._on_messages(child))
         self.selector.register(output_read, selectors.EVENT_READ, lambda: self._on_output(child))
         self.selector.register(child.pidfd, selectors.EVENT_READ, lambda: self._on_exit(child))
+
+    def _refusal(self, opened: list[str]) -> str:
+        who = ", ".join(self.culprits) or "a preloaded module"
+        return (
+            f"{who} opened the CUDA driver ({', '.join(opened)}) in the fork server, which cells can't survive: "
+            "take it out of `preload`"
+        )
 
     def _become_child(self, job: dict[str, Any], messages: int, output: int) -> None:
         code = 1
@@ -275,13 +287,11 @@ def main() -> None:
         if not data:
             return
         first = unpacker.feed(data)
-    for module in first[0]["preload"]:
-        with contextlib.suppress(Exception):  # the child that needs it will say what is wrong
-            importlib.import_module(module)
+    culprits = preload(first[0]["preload"])
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     gc.collect()
     gc.freeze()
-    server = Server(parent)
+    server = Server(parent, culprits)
     server._unpacker = unpacker
     for message in first[1:]:
         server._launch(message)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dlbench.runtime import cuda_present
+from dlbench.devices import ask, hinted
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not cuda_present(), reason="no CUDA device is visible")]
+USABLE = hinted() and ask("cuda:0").why_not is None
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not USABLE, reason="needs a CUDA device")]
 MISBEHAVING = str(Path(__file__).with_name("misbehaving.py"))
 
 
