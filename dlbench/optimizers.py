@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -84,15 +85,17 @@ class Optimizers:
 
     def minimize(self, loss: Tensor | Callable[[], Tensor], part: str | None = None) -> Tensor:
         """One optimizer step on a scalar loss, or on a closure that computes it (needed by optimizers that evaluate
-        it several times). `part`: only that part's parameters get gradients and move. Returns the loss, detached."""
+        it several times). `part`: only that part's parameters get gradients and move. Under autocast a closure keeps it,
+        and all the rest leaves it. Returns the loss, detached."""
         parts = self._all if part is None else [self._named(part)]
         if self._closures and any(p.closure for p in parts):
             return self._minimize_closure(loss, parts)
         for p in parts:
             p.optimizer.zero_grad()
         value = loss() if callable(loss) else loss
-        self._backward(value, parts, restricted=part is not None)
-        self._step(parts)
+        with without_autocast(value.device.type):
+            self._backward(value, parts, restricted=part is not None)
+            self._step(parts)
         return value.detach()
 
     def advance(self, progress: Progress) -> bool:
@@ -153,21 +156,33 @@ class Optimizers:
         if not callable(loss):
             raise TypeError("this optimizer evaluates its loss several times: give minimize a closure, not a tensor")
         part = parts[0]
+        device = part.parameters[0].device.type
+        enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
         values: list[Tensor] = []
 
         def evaluate() -> Any:
             torch.clear_autocast_cache()
             part.optimizer.zero_grad()
-            value = loss()
+            with torch.autocast(device, dtype, enabled):
+                value = loss()
             with torch.enable_grad():
                 self._backward(value, parts, restricted=len(self._all) > 1)
             part.treat_gradients(self._on_gradients)
             values.append(value.detach())
             return value.detach()
 
-        part.optimizer.step(evaluate)
+        with without_autocast(device):
+            part.optimizer.step(evaluate)
         torch.clear_autocast_cache()
         return values[0]
+
+
+def without_autocast(device_type: str) -> AbstractContextManager[Any]:
+    """For backward and all that follows it: autocast is for forward passes and losses. Its lists of operators would run
+    gradients and steps in types that they weren't made for."""
+    if torch.is_autocast_enabled(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()
 
 
 def _trainable_parts(learner: Learner) -> dict[str, list[nn.Parameter]]:
