@@ -109,7 +109,7 @@ class Hyperedges:
     @torch.no_grad()
     def distances(self, signal: Tensor) -> Tensor:
         """Squared distances between the signals (N, D) of each pair, (P,). CSR signals are made dense."""
-        dense = signal.to_dense() if signal.layout == torch.sparse_csr else signal
+        dense = (signal.to_dense() if signal.layout == torch.sparse_csr else signal).float()
         chunk = max(AT_ONCE // max(dense.shape[1], 1), 1)
         parts = self.pairs.split(chunk, dim=1)
         return torch.cat([(dense.index_select(0, a) - dense.index_select(0, b)).square().sum(dim=1) for a, b in parts])
@@ -152,9 +152,10 @@ class Hyperedges:
 
 def propagate(x: Tensor, edges: Tensor, weights: Tensor) -> Tensor:
     """Each node's weighted mean of itself (weight 1) and its neighbours, normalised by the root of the product of both
-    ends' total weights (Kipf & Welling 2017): x (N, D) -> (N, D)."""
+    ends' total weights (Kipf & Welling 2017): x (N, D) -> (N, D). Totals are of the weights' type, the sum over
+    neighbours is of x's: autocast casts neither."""
     source, target = edges
-    scale = x.new_ones(x.shape[0]).index_add(0, target, weights.to(x.dtype)).rsqrt()
+    scale = weights.new_ones(x.shape[0]).index_add(0, target, weights).rsqrt()
     weights = (weights * scale[source] * scale[target]).to(x.dtype)
-    own = x * scale.square()[:, None]
+    own = x * scale.square()[:, None].to(x.dtype)
     return own.index_add(0, target, x.index_select(0, source) * weights[:, None])
