@@ -85,8 +85,8 @@ class Optimizers:
 
     def minimize(self, loss: Tensor | Callable[[], Tensor], part: str | None = None) -> Tensor:
         """One optimizer step on a scalar loss, or on a closure that computes it (needed by optimizers that evaluate
-        it several times). `part`: only that part's parameters get gradients and move. Under autocast a closure keeps it,
-        and all the rest leaves it. Returns the loss, detached."""
+        it several times). `part`: only that part's parameters get gradients and move. Under autocast a closure keeps
+        it, and all the rest leaves it. Returns the loss, detached."""
         parts = self._all if part is None else [self._named(part)]
         if self._closures and any(p.closure for p in parts):
             return self._minimize_closure(loss, parts)

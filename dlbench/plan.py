@@ -222,8 +222,10 @@ def why_skip(catalog: Catalog, model: ModelSpec, task: TaskSpec, recipe: Recipe,
         return reason
     if recipe.params is not None and "width" not in option_defaults(model.build):
         return f"{model.name} has no width that budget.params could change"
-    if runtime.precision == "fp16" and catalog.optimizer(recipe.optimizer.name).closure:
-        return f"{recipe.optimizer.name} evaluates its loss several times a step, which fp16 scaling can't follow"
+    if runtime.precision == "fp16":
+        for part in (recipe, *(recipe.part(name) for name, _ in recipe.parts)):
+            if catalog.optimizer(part.optimizer.name).closure:
+                return f"{part.optimizer.name} evaluates its loss several times a step, which fp16 scaling can't follow"
     return None
 
 

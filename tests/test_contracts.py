@@ -79,8 +79,16 @@ def test_lbfgs_on_a_tensor_says_what_it_needs() -> None:
         fit(OwnStep(), digits(), {"optimizer": "lbfgs", "lr": 1, "batch_size": 1077})
 
 
-def test_lbfgs_under_fp16_is_a_planned_skip() -> None:
-    made = planned("mlp", "digits", {"optimizer": "lbfgs", "lr": 1}, runtime=Runtime(precision="fp16"))
+@pytest.mark.parametrize(
+    ("model", "task", "settings"),
+    [
+        ("mlp", "digits", {"optimizer": "lbfgs", "lr": 1}),
+        ("gan", "ring8", {"generator.optimizer": "lbfgs", "generator.lr": 1}),
+    ],
+)
+def test_lbfgs_under_fp16_is_a_planned_skip(model: str, task: str, settings: dict[str, Any]) -> None:
+    assert planned(model, task, settings).skips == []
+    made = planned(model, task, settings, runtime=Runtime(precision="fp16"))
     assert made.jobs == []
     (skip,) = made.skips
     assert skip.reason == "lbfgs evaluates its loss several times a step, which fp16 scaling can't follow"
