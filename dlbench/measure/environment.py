@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from ..devices import Answer, ask
 from .nvml import Gpu, find_gpu
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY", "GOMP_CPU_AFFINITY")
@@ -22,8 +23,9 @@ _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS
 
 def fingerprint(device: str = "cpu") -> dict[str, Any]:
     """What a record's `environment` holds. What can't be read is None."""
-    gpu = find_gpu(device) if device.startswith("cuda") else find_gpu()
-    gpu_name = gpu.name() if gpu is not None else None
+    used = ask(device) if device.startswith("cuda") else Answer()
+    gpu = find_gpu(device, used.uuid) if device.startswith("cuda") else find_gpu()
+    gpu_name = used.name or (gpu.name() if gpu is not None else None)  # torch's has the instance of a partitioned GPU
     cpu = cpu_model()
     return {
         "machine": machine_slug(cpu=cpu, cores=usable_cores(), gpu=gpu_name),
