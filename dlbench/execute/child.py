@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import sysconfig
 import traceback
@@ -13,7 +14,12 @@ from ..errors import ContractError, Diverged, NoData, NotApplicable
 from ..inputs import Watch
 from .wire import pack
 
-OUT_OF_MEMORY = ("can't allocate memory", "bad_alloc", "not enough memory", "cannot allocate memory", "out of memory")
+OUT_OF_MEMORY = re.compile(
+    r"can(no|')t allocate memory|not enough memory|out of memory|bad_alloc"
+    r"|alloc(ation)?_failed"  # cuBLAS, cuDNN, cuSPARSE, cuSOLVER, cuFFT
+    r"|failed to cuda (host )?\w*alloc",  # NCCL
+    re.IGNORECASE,
+)
 
 
 def main(job: dict[str, Any], channel: int) -> None:
@@ -74,7 +80,7 @@ def status_of(error: BaseException) -> str:
         return "no_data"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return "oom"
-    if isinstance(error, RuntimeError) and any(text in str(error).lower() for text in OUT_OF_MEMORY):
+    if isinstance(error, (RuntimeError, OSError)) and OUT_OF_MEMORY.search(str(error)):
         return "oom"
     return "failed"
 
