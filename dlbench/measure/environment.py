@@ -9,8 +9,9 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import psutil
@@ -33,6 +34,7 @@ def fingerprint(device: str = "cpu") -> dict[str, Any]:
         "cores": {
             "physical": psutil.cpu_count(logical=False),
             "logical": os.cpu_count(),
+            "affinity": affinity(),
             "cgroup_quota": cgroup_quota(),
         },
         "ram_bytes": int(psutil.virtual_memory().total),
@@ -97,19 +99,47 @@ def cpu_model() -> str:
 
 
 def usable_cores() -> int:
-    """Logical processors, or the control group's quota where that is less."""
+    """The logical processors that this process may run on, or the control groups' quota where that is less."""
     quota = cgroup_quota()
-    cores = os.cpu_count() or 1
-    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+    return affinity() if quota is None else max(1, min(affinity(), math.ceil(quota)))
+
+
+def affinity() -> int:
+    """How many logical processors this process may run on, as `taskset`, batch systems and containers set them."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except (AttributeError, OSError):  # not on this system
+        return os.cpu_count() or 1
 
 
 def cgroup_quota() -> float | None:
-    """How many processors' time the control group allows; None without a limit."""
-    if both := _read("/sys/fs/cgroup/cpu.max"):  # version 2: "QUOTA PERIOD", QUOTA is "max" without a limit
+    """How many processors' time the control groups allow: the least of this process's group and all around it; None
+    without a limit."""
+    quotas = (_quota(folder) for folder in _cpu_groups())
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _cpu_groups() -> Iterator[str]:
+    """The folders of the control groups that bound this process's time, innermost first. A container may see its own
+    group as the root under a path that it can't see: then only the root is there."""
+    for line in (_read("/proc/self/cgroup") or "0::/").splitlines():  # NUMBER:CONTROLLERS:PATH
+        _, controllers, path = line.split(":", 2)
+        if not controllers:  # version 2
+            mounts = ["/sys/fs/cgroup"]
+        elif "cpu" in controllers.split(","):
+            mounts = ["/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"]
+        else:
+            continue
+        group = PurePosixPath(path)
+        yield from (f"{mount}{level}".rstrip("/") for mount in mounts for level in (group, *group.parents))
+
+
+def _quota(folder: str) -> float | None:
+    if both := _read(f"{folder}/cpu.max"):  # version 2: "QUOTA PERIOD", QUOTA is "max" without a limit
         quota, _, period = both.partition(" ")
     else:
-        quota = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") or "-1"
-        period = _read("/sys/fs/cgroup/cpu/cpu.cfs_period_us") or "100000"
+        quota = _read(f"{folder}/cpu.cfs_quota_us") or "-1"
+        period = _read(f"{folder}/cpu.cfs_period_us") or "100000"
     try:
         share = int(quota) / int(period or 100000)
     except (ValueError, ZeroDivisionError):

@@ -53,14 +53,51 @@ def test_the_machines_slug(cpu: str, cores: int, gpu: str | None, slug: str) -> 
     assert machine_slug(cpu, cores, gpu) == slug
 
 
-def test_a_cgroup_quota_bounds_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "_read", {"/sys/fs/cgroup/cpu.max": "150000 100000"}.get)
+CONTAINER = {"/sys/fs/cgroup/cpu.max": "150000 100000"}
+NESTED = {
+    "/proc/self/cgroup": "0::/slurm/job7/step0",
+    "/sys/fs/cgroup/slurm/job7/step0/cpu.max": "max 100000",
+    "/sys/fs/cgroup/slurm/job7/cpu.max": "250000 100000",
+    "/sys/fs/cgroup/slurm/cpu.max": "1600000 100000",
+}
+FIRST_VERSION = {
+    "/proc/self/cgroup": "9:name=systemd:/\n4:memory:/box\n2:cpu,cpuacct:/docker/1a\n0::/",
+    "/sys/fs/cgroup/cpu/docker/1a/cpu.cfs_quota_us": "-1",
+    "/sys/fs/cgroup/cpu/docker/cpu.cfs_quota_us": "50000",
+    "/sys/fs/cgroup/cpu/docker/cpu.cfs_period_us": "20000",
+}
+ITS_OWN_ROOT = {
+    "/proc/self/cgroup": "2:cpuacct,cpu:/docker/1a",  # a path outside: the group itself is mounted as the root
+    "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "300000",
+}
+UNLIMITED = {"/proc/self/cgroup": "0::/user", "/sys/fs/cgroup/user/cpu.max": "max 100000", "/sys/fs/cgroup/cpu.max": ""}
+
+
+@pytest.mark.parametrize(
+    ("files", "quota", "cores"),
+    [(CONTAINER, 1.5, 2), (NESTED, 2.5, 3), (FIRST_VERSION, 2.5, 3), (ITS_OWN_ROOT, 3, 3), (UNLIMITED, None, 12)],
+    ids=["container", "nested", "version 1", "its own root", "unlimited"],
+)
+def test_quota_and_affinity_bound_the_cores(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], quota: float | None, cores: int
+) -> None:
+    monkeypatch.setattr(environment, "_read", files.get)
     monkeypatch.setattr(os, "cpu_count", lambda: 64)
-    assert environment.cgroup_quota() == 1.5
-    assert environment.usable_cores() == 2
-    monkeypatch.setattr(environment, "_read", {"/sys/fs/cgroup/cpu.max": "max 100000"}.get)
-    assert environment.cgroup_quota() is None
-    assert environment.usable_cores() == 64
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(12)), raising=False)
+    assert environment.cgroup_quota() == quota
+    assert environment.usable_cores() == cores
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5}, raising=False)
+    assert environment.usable_cores() == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_a_process_that_is_pinned_has_one_core() -> None:
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
+        "from dlbench.measure.environment import fingerprint; found = fingerprint('cpu');"
+        "assert found['cores']['affinity'] == 1, found; assert '-1c' in found['machine'], found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_commit_is_the_working_directorys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,6 @@ within the rounding of distances.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlbench.errors import NoData
+from dlbench.measure.environment import usable_cores
 
 SCALE = 46_000  # the solver takes integers up to 65,535: the diagonal of the unit square becomes 65,054
 CANDIDATES = ("nearest", "alpha")
@@ -29,7 +29,7 @@ SEARCH = {"seconds_per_city": 2e-4, "longer": 1.4, "agree": 3, "rounds": 10}
 def best_tours(cities: Sequence[NDArray[np.float64]]) -> list[NDArray[np.int16]]:
     """`best_tour` for each instance, on all cores: the solver runs outside Python's lock. Raises NoData without it."""
     solver = _solver()
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as threads:
+    with ThreadPoolExecutor(max_workers=usable_cores()) as threads:
         return list(threads.map(lambda points: best_tour(points, solver), cities))
 
 
