@@ -161,3 +161,17 @@ def test_a_step_in_fp16_leaves_weights_finite(optimizer: str) -> None:
     outcome = trainer(network, Blobs(), settings, runtime=Runtime(precision="fp16")).fit()
     assert all(p.isfinite().all() for p in network.parameters())
     assert outcome.curve[-1]["val"]["accuracy"] > 0.8
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("cells", [nn.RNN, nn.GRU, nn.LSTM])
+def test_cudnns_recurrences_are_in_float32_under_bf16(cells: type[nn.RNNBase]) -> None:
+    torch.manual_seed(0)
+    layer, x = cells(8, 8, batch_first=True).cuda(), torch.randn(4, 5, 8, device="cuda")
+    expected = layer(x)[0]
+    with Execution(Runtime(device="cuda:0", precision="bf16")).autocast():
+        found = layer(x)[0]
+    found.sum().backward()
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected)

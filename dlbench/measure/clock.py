@@ -242,27 +242,36 @@ def steady(step: Callable[[], object] | None = None, sync: Callable[[], None] | 
             gc.enable()
 
 
-def busy_device_s(step: Callable[[], object], device: str, step_s: float, repeats: int = 5) -> float | None:
-    """Seconds that a CUDA device needs for one step whose kernels all wait in its queue: the step is enqueued while the
-    device sleeps, so that no launch shows. What one step takes beyond that (`step_s` is its measured time), the host
-    costs. None where torch can't make the device sleep. A step that itself waits for the device reads as if the host
-    cost nothing.
-    """
+@dataclass(frozen=True)
+class DeviceWork:
+    """What a CUDA device did for one step: the seconds in which anything ran on it (kernels, copies, fills; at once
+    counts once), and how many of them there were."""
+
+    busy_s: float
+    launches: float
+
+
+def device_work(step: Callable[[], object], sync: Callable[[], None], repeats: int = 3) -> DeviceWork | None:
+    """Read off the profiler's trace of some steps, so that neither the host's pace nor the length of the launch queue
+    (1,024) is in it. None where the trace has nothing of the device. Tracing may slow what runs later: call it after
+    all that is timed."""
     import torch
 
-    sleep = getattr(torch.cuda, "_sleep", None)
-    events = _event_pair(device)
-    if sleep is None or events is None:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
+        for _ in range(repeats):
+            step()
+        sync()
+    on_device = [e for e in profiler.events() if e.device_type.name == "CUDA" and not e.is_user_annotation]
+    if not on_device:
         return None
-    cycles = int(min(0.5, 3 * step_s + 1e-3) * 2e9)  # at about 2 GHz
-    found = []
-    for _ in range(repeats):
-        torch.cuda.synchronize(device)
-        with torch.cuda.device(device):
-            sleep(cycles)
-        events[0].record()
-        step()
-        events[1].record()
-        torch.cuda.synchronize(device)
-        found.append(events[0].elapsed_ms(events[1]) / 1000)
-    return median(found)
+    microseconds = covered([(e.time_range.start, e.time_range.end) for e in on_device])
+    return DeviceWork(busy_s=microseconds / 1e6 / repeats, launches=len(on_device) / repeats)
+
+
+def covered(spans: list[tuple[float, float]]) -> float:
+    """The length of the union of spans (start, end)."""
+    total, reached = 0.0, -math.inf
+    for start, end in sorted(spans):
+        total += max(0.0, end - max(start, reached))
+        reached = max(reached, end)
+    return total

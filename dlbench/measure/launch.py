@@ -18,7 +18,7 @@ from .clock import Blocks
 from .energy import SHORTEST_WINDOW_S, Energy
 from .environment import OtherLoad, load_average
 from .flops import count_flops
-from .memory import TOO_COARSE_BYTES, peak_bytes, resident_peak_bytes
+from .memory import TOO_COARSE_BYTES, held_on_card, peak_bytes, resident_peak_bytes
 from .nvml import find_gpu
 from .subject import Subject, model_bytes, num_parameters
 
@@ -134,7 +134,6 @@ class _Launch:
         self.learner.train()
         with self._phase("train"):
             train = self._blocks(self._resident_step)
-            self._note_host(train)
         with self._phase("pipeline"):
             pipeline = self._blocks(partial(self._pipeline_step, self.subject.endless()))
         with self._phase("energy"):
@@ -148,13 +147,17 @@ class _Launch:
         with self._phase("latency"):
             latency = self._latency()
         self.learner.train()
-        return {
+        found = {
             "train": _figures(train),
             "pipeline": _figures(pipeline),
             "infer": _figures(infer),
             "latency_ms": latency,
             "energy_j_per_example": energy,
         }
+        if self.on_cuda:
+            with self._phase("device"):
+                found["device"] = self._device(train)
+        return found
 
     def _blocks(self, step: clock.Step) -> Blocks:
         rounds, block_s = self.protocol.rounds, self.protocol.block_s
@@ -190,10 +193,13 @@ class _Launch:
         if self.on_cuda:
             torch.cuda.empty_cache()
         resident = None if self.on_cuda else resident_peak_bytes(self._train_from_scratch)
+        train = peak_bytes(self._train_from_scratch, device)
+        held = held_on_card(device) if self.on_cuda else {}  # before another pass starts the peaks anew
         return {
-            "train_peak_bytes": peak_bytes(self._train_from_scratch, device),
+            "train_peak_bytes": train,
             "infer_peak_bytes": peak_bytes(self._evaluate_from_scratch, device),
-            "method": "cuda caching allocator" if self.on_cuda else "cpu allocator events",
+            **held,
+            "method": "cuda requested bytes" if self.on_cuda else "cpu allocator events",
             "rss_train_peak_bytes": resident,
             "rss_too_coarse": None if resident is None else resident < TOO_COARSE_BYTES,
         }
@@ -212,17 +218,21 @@ class _Launch:
 
     # --- reasons to doubt ------------------------------------------------------------------------------------
 
-    def _note_host(self, train: Blocks) -> None:
-        """Flags a step that leaves the device waiting for launches."""
-        if self.on_cuda:
-            step_s = float(np.median(train.wall_s))
-            busy = clock.busy_device_s(self._resident_step, self.subject.device, step_s)
-            if busy and step_s / busy > LAUNCH_BOUND:
-                self.flags.add("launch_bound")
+    def _device(self, train: Blocks) -> dict[str, float | None]:
+        """What a training step gives a CUDA device to do. Flags a step that leaves it waiting for launches."""
+        step_s = float(np.median(train.wall_s))
+        work = clock.device_work(self._resident_step, self.sync)
+        if work is None:
+            return {"busy_s_per_step": None, "busy_share": None, "launches_per_step": None}
+        if step_s > LAUNCH_BOUND * work.busy_s:
+            self.flags.add("launch_bound")
+        share = min(1.0, work.busy_s / step_s)
+        return {"busy_s_per_step": work.busy_s, "busy_share": share, "launches_per_step": work.launches}
 
     def _note_disturbances(self, load: OtherLoad) -> None:
-        """After the timed passes, while a GPU is still at its working clocks."""
-        if (share := load.share()) is not None and share > SHARED:
+        """After the timed passes, while a GPU is still at its working clocks. A GPU's row isn't shared where only the
+        CPU is."""
+        if not self.on_cuda and (share := load.share()) is not None and share > SHARED:
             self.flags.add("device_shared")
         gpu = find_gpu(self.subject.device) if self.on_cuda else None
         if gpu is not None:
@@ -250,6 +260,7 @@ def _figures(blocks: Blocks) -> dict[str, Any]:
     return {
         "s_per_step": blocks.wall_s,
         "cpu_s_per_step": blocks.cpu_s,
+        **({"device_s_per_step": blocks.device_s} if blocks.device_s else {}),
         "steps_per_block": blocks.steps,
         "units_per_s": blocks.units_per_s,
         "iqr_over_median": blocks.spread,

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from .nvml import find_gpu
+
 TOO_COARSE_BYTES = 32 * 2**20
 """Resident memory says little below this: pages, and freed heap that is used again."""
 
@@ -21,7 +23,8 @@ def peak_bytes(function: Callable[[], object], device: str = "cpu") -> int:
 
     What is alive before it starts is not counted, nor is it when freed inside. On the CPU this is every allocation and
     release that the profiler reports on the calling thread: exact to the byte; scratch memory that kernel libraries
-    take by themselves is not seen. On CUDA it is the caching allocator's peak, in its units of 512 bytes.
+    take by themselves is not seen. On CUDA it is the most that was asked of the caching allocator, also to the byte:
+    what it rounds up and keeps depends on what came before (see `held_on_card`).
     """
     if device.startswith("cuda"):
         return _cuda_peak(function, device)
@@ -62,16 +65,28 @@ class _no_collections:
             gc.enable()
 
 
+def held_on_card(device: str) -> dict[str, int | None]:
+    """Bytes of a CUDA device's memory, to tell whether something fits: the most that the allocator has reserved since
+    the last `peak_bytes` began, data and all, and what the process holds now by the driver's count."""
+    gpu = find_gpu(device)
+    return {
+        "reserved_peak_bytes": int(torch.cuda.max_memory_reserved(device)),
+        "process_bytes": gpu.process_bytes() if gpu is not None else None,
+    }
+
+
 def _cuda_peak(function: Callable[[], object], device: str) -> int:
     with _no_collections():
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
-        start = torch.cuda.memory_allocated(device)
+        start = torch.cuda.memory_stats(device)
         kept = function()
         torch.cuda.synchronize(device)
-        peak = torch.cuda.max_memory_allocated(device) - start
+        stats = torch.cuda.memory_stats(device)
         del kept
-    return int(peak)
+    # an allocator of another kind counts only what it gave
+    kind = "requested_bytes" if stats.get("requested_bytes.all.peak") else "allocated_bytes"
+    return int(stats[f"{kind}.all.peak"] - start[f"{kind}.all.current"])
 
 
 def _allocations(roots: Iterable[Any]) -> list[tuple[int, int]]:

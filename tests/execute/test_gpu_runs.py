@@ -31,7 +31,7 @@ def test_quick_ends_ok_on_cuda(tmp_path: Path) -> None:
     assert {body["status"] for body in records} == {"ok"}
     profiles = [body for body in records if body["type"] == "profile"]
     methods = {launch["memory"]["method"] for body in profiles for launch in body["profile"]["launches"]}
-    assert methods == {"cuda caching allocator"}
+    assert methods == {"cuda requested bytes"}
     assert all("not_deterministic" in body["flags"] for body in records if body["type"] == "cell")
 
 
@@ -75,3 +75,14 @@ def test_the_fork_server_holds_no_cuda_context(tmp_path: Path) -> None:
     status, records = run(tmp_path, "-t", "digits", "-m", "perceptron", "--seeds", "2", "--no-profile")
     assert status == 0
     assert len(records) == 2
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
+def test_graphs_recurrences_and_two_players_train_in_every_precision(tmp_path: Path, precision: str) -> None:
+    """Forked from a server that has preloaded all that graph models ask for."""
+    models, tasks = ("gcn", "gin", "lstm", "gru", "gan"), ("karate", "parity", "ring8")
+    pairs = [word for flag, names in (("-m", models), ("-t", tasks)) for name in names for word in (flag, name)]
+    short = ["--seeds", "1", "--precision", precision, "--no-profile", "--set", "budget.steps=20"]
+    status, records = run(tmp_path, *pairs, *short)
+    assert status == 0
+    assert {(body["model"]["name"], body["status"]) for body in records} == {(name, "ok") for name in models}

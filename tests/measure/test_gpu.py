@@ -13,7 +13,7 @@ import torch
 from dlbench.measure import clock, profile
 from dlbench.measure.energy import Energy
 from dlbench.measure.environment import fingerprint
-from dlbench.measure.memory import peak_bytes
+from dlbench.measure.memory import held_on_card, peak_bytes
 from dlbench.specs import ProfileProtocol
 
 pytestmark = [
@@ -25,11 +25,15 @@ MIB = 2**20
 
 
 @pytest.mark.parametrize("size", [1, 512, 513, 3 * MIB, 100 * MIB + 7])
-def test_a_known_tensor_is_read_to_512_bytes(size: int) -> None:
+def test_a_known_tensor_is_read_to_the_byte(size: int) -> None:
     def work() -> torch.Tensor:
         return torch.empty(size, dtype=torch.uint8, device=DEVICE)
 
-    assert peak_bytes(work, DEVICE) == -(-size // 512) * 512
+    assert peak_bytes(work, DEVICE) == size
+    held = held_on_card(DEVICE)
+    assert held["reserved_peak_bytes"] is not None
+    assert held["reserved_peak_bytes"] >= size
+    assert held["process_bytes"] is None or held["process_bytes"] > held["reserved_peak_bytes"]
 
 
 def test_what_was_alive_before_does_not_count() -> None:
@@ -66,12 +70,14 @@ def test_three_sleeps_take_three_times_as_long() -> None:
     assert median(thrice.wall_s) / median(once.wall_s) == pytest.approx(3, rel=0.03)
 
 
-def test_a_queue_that_the_host_cannot_fill_shows() -> None:
+@pytest.mark.parametrize("count", [50, 3000])
+def test_a_queue_that_the_host_cannot_fill_shows(count: int) -> None:
+    """Also where a step has more launches than the queue holds."""
     small = torch.zeros(8, device=DEVICE)
     sync = clock.device_sync(DEVICE)
 
     def launches() -> int:
-        for _ in range(50):
+        for _ in range(count):
             small.add_(1)
         return 1
 
@@ -79,20 +85,24 @@ def test_a_queue_that_the_host_cannot_fill_shows() -> None:
         torch.cuda._sleep(20_000_000)
         return 1
 
-    def host_bound(step: Callable[[], int]) -> float:
+    def host_bound(step: Callable[[], int], launched: int) -> float:
         wall = median(clock.time_blocks(step, rounds=5, block_s=0.1, sync=sync, device=DEVICE).wall_s)
-        busy = clock.busy_device_s(step, DEVICE, wall)
-        assert busy is not None
-        return wall / busy
+        work = clock.device_work(step, sync)
+        assert work is not None
+        assert work.launches == launched
+        return wall / work.busy_s
 
-    assert host_bound(launches) > 1.25
-    assert host_bound(heavy) == pytest.approx(1, rel=0.05)
+    assert host_bound(launches, count) > 1.25
+    assert host_bound(heavy, 1) == pytest.approx(1, rel=0.05)
 
 
 def test_a_whole_profile(make_subject: Any) -> None:
     found = profile(make_subject(device=DEVICE), ProfileProtocol(rounds=5, block_s=0.05, warmup_s=0.1))
-    assert found["memory"]["method"] == "cuda caching allocator"
-    assert found["memory"]["train_peak_bytes"] % 512 == 0
+    assert found["memory"]["method"] == "cuda requested bytes"
+    assert found["memory"]["reserved_peak_bytes"] > found["memory"]["train_peak_bytes"]
+    assert 0 < found["device"]["busy_share"] < 0.8
+    assert found["device"]["launches_per_step"] > 5
+    assert len(found["train"]["device_s_per_step"]) == len(found["train"]["s_per_step"])
     assert found["memory"]["train_peak_bytes"] > found["model_bytes"]
     assert "launch_bound" in found["flags"]  # a step of some microseconds on the device
     assert found["flops_per_example"]["infer"] == 2 * (20 * 16 + 16 * 3)

@@ -139,3 +139,15 @@ def test_hypergcn_trains_in_lowered_precision_under_cudas_rules(dtype: torch.dty
     assert (lowered - exact).abs().max() < 0.05 * exact.abs().max()  # bf16 keeps 8 bits
     lowered.sum().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_hypergcn_trains_in_lowered_precision_on_cuda(dtype: torch.dtype) -> None:
+    model = build().cuda()
+    batch = hypergraph(torch.randn(NODES, FEATURES))
+    with torch.autocast("cuda", dtype):
+        outputs = model(HypergraphBatch(batch.nodes.cuda(), batch.members.cuda(), batch.num_hyperedges))
+    outputs.float().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
