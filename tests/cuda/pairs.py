@@ -1,0 +1,111 @@
+"""Trains pairs of model and task on the pretend device: `python pairs.py PRECISION [TASK ...]`, under `driver.python`.
+
+Writes one line of JSON per pair: the syncs of its second training step, the fetching of its batch included, or what
+went wrong. Each pair lives through what a cell does: load, build, two steps, validation, choice of the state, judging.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pretend
+import torch_geometric  # noqa: F401  its import asks for real devices
+
+pretend.install()  # before dlbench looks at torch
+
+import torch  # noqa: E402
+
+import dlbench.cell  # noqa: E402
+import dlbench.training  # noqa: E402
+from dlbench import Batch  # noqa: E402
+from dlbench.catalog import Catalog, discover  # noqa: E402
+from dlbench.choice import Choice, option_defaults  # noqa: E402
+from dlbench.errors import NotApplicable  # noqa: E402
+from dlbench.runtime import Runtime  # noqa: E402
+from dlbench.training import Stepper, Trainer  # noqa: E402
+from workshop import message, planned  # noqa: E402
+
+TINY = str(Path(__file__).with_name("tiny.py"))
+FEW = {"num_train": 64, "num_val": 16, "num_test": 16}
+TASKS: dict[str, Mapping[str, Any]] = {
+    "digits": {}, "ring8": {"num_train": 256}, "digits_rows": {}, "adding": {"length": 12, **FEW},
+    "parity": {"length": 6, **FEW}, "hmm_tags": {"length": 8, **FEW}, "markov_chars": {"length": 8, **FEW},
+    "markov_masked": {"length": 8, **FEW}, "reverse": {"length": 6, **FEW}, "contacts": {}, "tiny_text": {},
+    "tiny_streams": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {}, "tiny_node": {},
+    "tiny_edge": {}, "tiny_node_probe": {}, "tiny_graph_probe": {}, "tiny_hypergraph": {},
+}  # fmt: skip
+"""At least one of each signature, with options that make it small."""
+
+
+class Watched(Trainer):
+    """Notes what has made the host wait when a step begins, by asking for its batch."""
+
+    def _batches(self) -> Iterator[Batch]:
+        batches = super()._batches()
+        while True:
+            Counting.before = pretend.SYNCS.copy()
+            yield next(batches)
+
+
+class Counting(Stepper):
+    """Counts the syncs of each step."""
+
+    before: ClassVar[Counter[str]] = Counter()
+    last: ClassVar[Counter[str]] = Counter()
+
+    def __call__(self, batch: Batch) -> torch.Tensor:
+        loss = super().__call__(batch)
+        Counting.last = pretend.SYNCS - Counting.before
+        return loss
+
+
+def smaller(catalog: Catalog, model: str) -> str:
+    """The model as narrow as 16 units, where it has a width."""
+    wide = "width" in option_defaults(catalog.model(model).build)
+    return str(Choice(model, (("width", 16),))) if wide else model
+
+
+def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, Any] | None:
+    """What there is to say about a pair; None where it is a planned skip."""
+    runtime = Runtime(device="cuda:0", precision=precision)
+    settings = {"budget.steps": 2, "evaluate_every": 2, "batch_size": 4}
+    asked = str(Choice(task, tuple(sorted(TASKS[task].items()))))
+    made = planned(smaller(catalog, model), asked, settings, among=catalog, runtime=runtime)
+    if not made.jobs:
+        return None
+    start = time.process_time()
+    try:
+        with pretend.Device():
+            bench = dlbench.cell.open_bench(message(made, catalog))
+            dlbench.cell._run_fold(bench, 0, 0, lambda point: None)
+    except NotApplicable:
+        return None
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if "dlbench" in frame.filename] or frames
+        place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
+        return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({place})"}
+    return {"syncs": dict(sorted(Counting.last.items())), "s": round(time.process_time() - start, 2)}
+
+
+def main(precision: str, tasks: list[str]) -> None:
+    warnings.simplefilter("ignore")
+    dlbench.cell.Trainer, dlbench.training.Stepper = Watched, Counting  # type: ignore[misc]
+    catalog = discover([TINY])
+    for task in tasks or TASKS:
+        for model in catalog.specs["models"]:
+            found = None if model.endswith("*") else train(catalog, model, task, precision)
+            if found is not None:
+                print(json.dumps({"task": task, "model": model, "precision": precision, **found}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

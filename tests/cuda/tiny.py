@@ -1,0 +1,165 @@
+"""Tiny tasks of the kinds that no generated built-in task has, made of the built-in tasks' own classes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dlbench import (
+    Embedding,
+    Graph,
+    GraphClasses,
+    GraphValue,
+    Hypergraph,
+    Metric,
+    NextToken,
+    NodeClasses,
+    TaskSpec,
+    Tokens,
+)  # fmt: skip
+from dlbench.data import Data
+from dlbench.kinds import EdgeClasses
+
+ACCURACY, LOSS = Metric(name="accuracy"), Metric(name="loss", unit="nats", higher_is_better=False)
+RECIPE = {"optimizer": "adam", "lr": 1e-3, "batch_size": 4, "budget.steps": 2}
+GRAPHS, NODES, CLASSES = 24, 6, 2
+
+
+def draw() -> Any:
+    import numpy as np
+
+    return np.random.RandomState(0)
+
+
+def ring(count: int) -> Any:
+    """Edges (2, 2 count) of a ring, in both directions."""
+    import numpy as np
+
+    nodes = np.arange(count)
+    after = (nodes + 1) % count
+    return np.stack([np.concatenate([nodes, after]), np.concatenate([after, nodes])])
+
+
+def splits(count: int, device: str) -> dict[str, Any]:
+    import torch
+
+    return dict(zip(("train", "val", "test"), torch.arange(count, device=device).chunk(3), strict=True))
+
+
+def graph_set(data: Data) -> Any:
+    """Rings of 5 to 9 nodes, with features of nodes and edges."""
+    import numpy as np
+
+    from dlbench.data.graphs import GraphSet
+
+    random, counts = draw(), np.arange(GRAPHS) % 5 + 5
+    edges = np.concatenate([ring(count) for count in counts], axis=1)
+    features = {"nodes": random.randn(counts.sum(), 3), "edge_features": random.randn(edges.shape[1], 2)}
+    return GraphSet(node_counts=counts, edge_counts=2 * counts, edges=edges, device=data.device, **features)
+
+
+def many(data: Data, *, level: str) -> Any:
+    """Something for each graph (a class or a number), node or edge."""
+    import torch
+    import torch.nn.functional as F
+
+    from dlbench import Signature
+    from dlbench_graph import scores
+    from dlbench_graph.many import ManyGraphs
+
+    graphs = graph_set(data)
+    rows = {"node": len(graphs.nodes), "edge": graphs.edges.shape[1]}.get(level, GRAPHS)
+    output: dict[str, Any] = {
+        "class": GraphClasses(num_classes=CLASSES), "value": GraphValue(), "node": NodeClasses(num_classes=CLASSES),
+        "edge": EdgeClasses(num_classes=CLASSES),
+    }  # fmt: skip
+    targets = torch.arange(rows, device=data.device) % CLASSES
+    loss = {"value": scores.absolute_error, "node": scores.balanced_cross_entropy}.get(level, F.cross_entropy)
+    return ManyGraphs(
+        graphs=graphs,
+        targets=targets.float() if level == "value" else targets,
+        level="graph" if level in ("class", "value") else level,  # type: ignore[arg-type]
+        signature=Signature(input=Graph(node_features=3, edge_features=2, positions=1), output=output[level]),
+        splits=splits(GRAPHS, data.device),
+        metric="accuracy",
+        score=scores.mean_absolute_error if level == "value" else scores.accuracy,
+        loss_of=loss,
+    )
+
+
+def single(data: Data, *, probe: bool = False, sampler: str = "full") -> Any:
+    """One ring with sparse features: classes of its nodes, or vectors for them."""
+    import torch
+
+    from dlbench.data.graphs import single_graph
+    from dlbench_graph.citation.probe import NodeProbe
+    from dlbench_graph.single import SingleGraph
+
+    nodes = torch.eye(NODES)[torch.arange(30) % NODES].to_sparse_csr()
+    nodes = torch.sparse_csr_tensor(
+        nodes.crow_indices().to(data.device), nodes.col_indices().to(data.device), nodes.values().to(data.device),
+        nodes.shape,
+    )  # fmt: skip
+    graph = single_graph(nodes, torch.from_numpy(ring(30)).to(data.device))
+    labels, chosen = torch.arange(30, device=data.device) % CLASSES, splits(30, data.device)
+    if probe:
+        return NodeProbe(graph=graph, labels=labels, splits=chosen)
+    return SingleGraph(graph=graph, labels=labels, splits=chosen, num_classes=CLASSES, sampler=sampler)
+
+
+def graph_probe(data: Data) -> Any:
+    """Vectors of graphs, judged by a linear machine."""
+    import numpy as np
+
+    from dlbench import Signature
+    from dlbench_graph.sets.probe import GraphProbe
+
+    signature = Signature(input=Graph(node_features=3, edge_features=2), output=Embedding(level="graphs"))
+    return GraphProbe(graphs=graph_set(data), classes=np.arange(GRAPHS) % CLASSES, signature=signature)
+
+
+def hypergraph(data: Data) -> Any:
+    """Classes of 30 nodes in ten hyperedges of four."""
+    import torch
+
+    from dlbench_graph.citation.hypergraph import SingleHypergraph, single_hypergraph
+
+    owner = torch.arange(40, device=data.device) // 4
+    members = torch.stack([(torch.arange(40, device=data.device) * 7) % 30, owner])
+    nodes = torch.from_numpy(draw().rand(30, NODES)).float().to(data.device)
+    return SingleHypergraph(
+        graph=single_hypergraph(nodes, members, 10), labels=torch.arange(30, device=data.device) % CLASSES,
+        splits=splits(30, data.device), num_classes=CLASSES,
+    )  # fmt: skip
+
+
+def text(data: Data, *, carry: bool) -> Any:
+    """A text of 12 letters, in streams whose state is carried, or in random windows."""
+    import torch
+
+    from dlbench_language.modelling.text import TextTask
+
+    texts = {split: torch.from_numpy(draw().randint(0, 12, 200)) for split in ("train", "val", "test")}
+    return TextTask(
+        vocabulary=[*"abcdefghijkl"], texts=texts, length=6, carry=carry, anywhere=not carry,  # type: ignore[arg-type]
+        figures=lambda loss: {"loss": loss, "accuracy": 0.5}, device=data.device,
+    )  # fmt: skip
+
+
+def dlbench_tasks() -> Iterator[TaskSpec]:
+    def spec(name: str, kinds: tuple[Any, Any], load: Any) -> TaskSpec:
+        return TaskSpec(
+            name=name, input_kind=kinds[0], output_kind=kinds[1], load=load, unit="examples", metric=ACCURACY,
+            metrics=(LOSS,), floor=0.5, recipe=RECIPE,
+        )  # fmt: skip
+
+    kinds = {"class": GraphClasses, "value": GraphValue, "node": NodeClasses, "edge": EdgeClasses}
+    for level, kind in kinds.items():
+        yield spec(f"tiny_{level}", (Graph, kind), lambda data, level=level: many(data, level=level))
+    yield spec("tiny_single", (Graph, NodeClasses), lambda data: single(data))
+    yield spec("tiny_parts", (Graph, NodeClasses), lambda data: single(data, sampler="neighbour"))
+    yield spec("tiny_node_probe", (Graph, Embedding), lambda data: single(data, probe=True))
+    yield spec("tiny_graph_probe", (Graph, Embedding), graph_probe)
+    yield spec("tiny_hypergraph", (Hypergraph, NodeClasses), hypergraph)
+    yield spec("tiny_text", (Tokens, NextToken), lambda data: text(data, carry=False))
+    yield spec("tiny_streams", (Tokens, NextToken), lambda data: text(data, carry=True))
