@@ -67,12 +67,15 @@ class TokenBatch(NamedTuple):
     `characters` (B, T, W) int64: each token's spelling, filled up with 0; None where the kind has no characters.
     `previous` (B, U) int64: where a `TokenSequence` is asked for, what a decoder has written before each of its U
     places: the start token, then the targets but the last. None elsewhere, and while a decoder writes by itself.
+    `sizes`: the lengths once more, as numbers on the CPU, where the task has them there: what packs sequences asks for
+    them.
     """
 
     ids: Tensor
     lengths: Tensor | None = None
     characters: Tensor | None = None
     previous: Tensor | None = None
+    sizes: list[int] | None = None
 
     @property
     def batch_size(self) -> int:
@@ -81,11 +84,12 @@ class TokenBatch(NamedTuple):
 
 class SeriesBatch(NamedTuple):
     """`values` (B, T, F) float; `lengths` (B,) int64 of at least 1, or None where every series fills all T steps.
-    Steps beyond a length hold zeros. `previous`: as in `TokenBatch`."""
+    Steps beyond a length hold zeros. `previous` and `sizes`: as in `TokenBatch`."""
 
     values: Tensor
     lengths: Tensor | None = None
     previous: Tensor | None = None
+    sizes: list[int] | None = None
 
     @property
     def batch_size(self) -> int:
@@ -96,7 +100,9 @@ class GraphBatch(NamedTuple):
     """Several graphs as one: `nodes` (N, F) float, dense or CSR; `edges` (2, E) int64, source then target, each
     undirected edge in both directions; `edge_features` (E, D) or None; `graph_ids` (N,) int64, ascending.
 
-    Edges in ascending order of their targets are the fastest. `dlbench.data.graphs` makes PyG's and DGL's types of it.
+    `by_target`: the edges are known to ascend by target; `loopless`: none is known to lead from a node to itself. A
+    model that is told needn't find out, for which a GPU would have to be waited for. Who changes the edges takes back
+    what holds no longer. `dlbench.data.graphs` makes PyG's type of it.
     """
 
     nodes: Tensor
@@ -104,6 +110,8 @@ class GraphBatch(NamedTuple):
     edge_features: Tensor | None
     graph_ids: Tensor
     num_graphs: int
+    by_target: bool = False
+    loopless: bool = False
 
     @property
     def batch_size(self) -> int:
@@ -112,7 +120,7 @@ class GraphBatch(NamedTuple):
 
 class HypergraphBatch(NamedTuple):
     """One hypergraph: `nodes` (N, F) float, dense or CSR; `members` (2, M) int64, a node and a hyperedge that holds
-    it, ascending by hyperedge."""
+    it, ascending by hyperedge, each once."""
 
     nodes: Tensor
     members: Tensor
@@ -126,7 +134,7 @@ class HypergraphBatch(NamedTuple):
 class DynamicGraphBatch(NamedTuple):
     """Several graphs whose edges change with time, as one: `nodes` (N, F) float; `edges` (2, E) int64, source then
     target; `times` (E,) int64, ascending, the step 0 .. num_steps - 1 at which an edge is there; `graph_ids` (N,)
-    int64, ascending."""
+    int64, ascending. `step_sizes`: how many edges each step has, on the CPU, where it is known."""
 
     nodes: Tensor
     edges: Tensor
@@ -134,6 +142,7 @@ class DynamicGraphBatch(NamedTuple):
     num_steps: int
     graph_ids: Tensor
     num_graphs: int
+    step_sizes: list[int] | None = None
 
     @property
     def batch_size(self) -> int:

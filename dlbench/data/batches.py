@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,7 +19,9 @@ class GatheredBatches:
     """The batches of one pass over `count` examples, each made by `gather(index)`.
 
     `generator` (CPU) shuffles; None keeps the order. One permutation is drawn and moved per pass, so no step waits for
-    the host. The last, shorter batch is kept.
+    the host. The last, shorter batch is kept. `sums`: numbers of each example, (count,) or (count, K), on the CPU;
+    `gather(index, *totals)` then gets a batch's sum of each, as a number or a list of K: what it would have to ask the
+    device for, such as how many nodes its graphs have.
     """
 
     def __init__(
@@ -26,11 +29,12 @@ class GatheredBatches:
         count: int,
         batch_size: int,
         generator: torch.Generator | None,
-        gather: Callable[[Tensor], Batch],
+        gather: Callable[..., Batch],
         device: str = "cpu",
+        sums: Sequence[Tensor] = (),
     ) -> None:
         self.count, self.batch_size, self.generator = count, batch_size, generator
-        self.gather, self.device = gather, device
+        self.gather, self.device, self.sums = gather, device, sums
 
     def __len__(self) -> int:
         return -(-self.count // self.batch_size)
@@ -40,7 +44,13 @@ class GatheredBatches:
             order = torch.arange(self.count)
         else:
             order = torch.randperm(self.count, generator=self.generator)
-        return map(self.gather, torch.split(order.to(self.device), self.batch_size))
+        totals = [self._totals(numbers[order]) for numbers in self.sums]
+        indices = torch.split(order.to(self.device, non_blocking=True), self.batch_size)
+        return map(self.gather, indices, *totals)
+
+    def _totals(self, numbers: Tensor) -> list[Any]:
+        """The sum of each batch's, from the numbers of all examples in order."""
+        return [part.sum(0).tolist() for part in torch.split(numbers, self.batch_size)]
 
 
 def hide(targets: Tensor, mask: Tensor) -> Tensor:

@@ -65,7 +65,9 @@ class GraphSet:
         if edge_columns is not None:
             columns = edge_columns if order is None else edge_columns[order]
             self.edge_features = _place(columns.astype(np.float32, copy=False), device)
-        self._sizes = {name: _place(c.astype(np.int64), device) for name, c in counts.items()}
+        self._counts = {name: torch.from_numpy(c.astype(np.int64)) for name, c in counts.items()}
+        self._sizes = {name: c.to(device) for name, c in self._counts.items()}
+        self._loopless = not bool((ends[0] == ends[1]).any())
         self._starts = {name: sizes.cumsum(0) - sizes for name, sizes in self._sizes.items()}
 
     def __len__(self) -> int:
@@ -81,10 +83,17 @@ class GraphSet:
         """Edges of each graph (G,), directed ones."""
         return self._sizes["edges"]
 
-    def gather(self, index: Tensor) -> Gathered:
-        """The graphs `index` (B,) as one batch, in this order."""
-        node_sizes, firsts, nodes = self._rows("nodes", index)
-        edge_sizes, _, edges = self._rows("edges", index)
+    def sizes_of(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Nodes and edges of each of these graphs, on the CPU: `sums` for `GatheredBatches`, whose totals `gather`
+        takes."""
+        index = chosen.cpu()
+        return self._counts["nodes"][index], self._counts["edges"][index]
+
+    def gather(self, index: Tensor, num_nodes: int | None = None, num_edges: int | None = None) -> Gathered:
+        """The graphs `index` (B,) as one batch, in this order. How many nodes and edges they have together is asked of
+        the device where it isn't given."""
+        node_sizes, firsts, nodes = self._rows("nodes", index, num_nodes)
+        edge_sizes, _, edges = self._rows("edges", index, num_edges)
         count = len(index)
         batch = torch.arange(count, device=index.device)
         shift = torch.repeat_interleave(firsts, edge_sizes, output_size=len(edges))
@@ -95,15 +104,18 @@ class GraphSet:
             edge_features=columns,
             graph_ids=torch.repeat_interleave(batch, node_sizes, output_size=len(nodes)),
             num_graphs=count,
+            by_target=True,
+            loopless=self._loopless,
         )
         return Gathered(graphs, nodes, edges)
 
-    def _rows(self, what: str, index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _rows(self, what: str, index: Tensor, total: int | None) -> tuple[Tensor, Tensor, Tensor]:
         """Of the chosen graphs: their sizes, the place of each one's first row in the batch, and all their rows."""
         sizes = self._sizes[what].index_select(0, index)
         ends = sizes.cumsum(0)
         firsts = ends - sizes
-        total = int(ends[-1]) if len(index) else 0
+        if total is None:
+            total = int(ends[-1]) if len(index) else 0
         rows = torch.repeat_interleave(self._starts[what].index_select(0, index) - firsts, sizes, output_size=total)
         return sizes, firsts, rows.add_(torch.arange(total, device=index.device))
 
@@ -119,7 +131,9 @@ def single_graph(nodes: Tensor, edges: Tensor, edge_features: Tensor | None = No
     check_graphs(counts[0], values.cpu().numpy(), counts[1], edges.cpu().numpy(), columns)
     order = (edges[1] * nodes.shape[0] + edges[0]).argsort(stable=True)
     zeros = torch.zeros(nodes.shape[0], dtype=torch.int64, device=edges.device)
-    return GraphBatch(nodes, edges[:, order], None if edge_features is None else edge_features[order], zeros, 1)
+    features = None if edge_features is None else edge_features[order]
+    loopless = not bool((edges[0] == edges[1]).any())
+    return GraphBatch(nodes, edges[:, order], features, zeros, 1, by_target=True, loopless=loopless)
 
 
 def check_graphs(node_counts: Any, nodes: Any, edge_counts: Any, edges: Any, edge_features: Any = None) -> None:

@@ -44,8 +44,8 @@ class GConvGRU(nn.Module):
         self.kept = Kept()
 
     def forward(self, inputs: Any) -> Tensor:
-        edges, times, steps = inputs.edges, inputs.times, inputs.num_steps
-        by_step = self.kept(lambda: split_by_step(edges, times, steps), edges, times)
+        edges, times, steps, sizes = inputs.edges, inputs.times, inputs.num_steps, inputs.step_sizes
+        by_step = self.kept(lambda: split_by_step(edges, times, steps, sizes), edges, times)
         states = [inputs.nodes] * steps
         for cell in self.cells:
             states = cell(states, by_step)
@@ -92,6 +92,9 @@ def aggregate(x: Tensor, edges: Tensor, how: str) -> Tensor:
     )
 
 
-def split_by_step(edges: Tensor, times: Tensor, num_steps: int) -> list[Tensor]:
-    """The edges of each step, from edges (2, E) in ascending order of their times (E,)."""
-    return list(edges.split(torch.bincount(times, minlength=num_steps).tolist(), dim=1))
+def split_by_step(edges: Tensor, times: Tensor, num_steps: int, sizes: list[int] | None = None) -> list[Tensor]:
+    """The edges of each step, from edges (2, E) in ascending order of their times (E,). `sizes`: how many each step
+    has, where it is known; else the times are counted."""
+    if sizes is None:
+        sizes = torch.bincount(times, minlength=num_steps).tolist()
+    return list(edges.split(sizes, dim=1))

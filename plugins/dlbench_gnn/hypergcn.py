@@ -87,12 +87,13 @@ class Linear(nn.Module):
 
 
 class Hyperedges:
-    """`members` (2, M): node and hyperedge, ascending by hyperedge; `num_nodes`, `num_hyperedges` (H). A hyperedge with
-    fewer than two nodes gives no edges."""
+    """`members` (2, M): node and hyperedge, ascending by hyperedge, each once; `num_nodes`, `num_hyperedges` (H). A
+    hyperedge with fewer than two nodes gives no edges."""
 
     def __init__(self, members: Tensor, num_nodes: int, num_hyperedges: int) -> None:
         sizes = torch.bincount(members[1], minlength=num_hyperedges)
         starts = sizes.cumsum(0) - sizes
+        self.joining = int((sizes > 1).sum())  # how many hyperedges give edges
         kept = (sizes > 1)[members[1]]
         self.nodes, self.owner = members[:, kept]  # (M',)
         self.num_nodes, self.num_hyperedges = num_nodes, num_hyperedges
@@ -126,7 +127,9 @@ class Hyperedges:
             weights = torch.ones(pair.shape[1], device=pair.device)
         else:
             a, b = one[self.owner], other[self.owner]
-            to_a, to_b = self.nodes != a, (self.nodes != a) & (self.nodes != b)
+            count = len(self.nodes) - self.joining  # each has one member a and another one b
+            to_a = places(self.nodes != a, count)
+            to_b = places((self.nodes != a) & (self.nodes != b), count - self.joining)
             pair = torch.cat([torch.stack([self.nodes, a])[:, to_a], torch.stack([self.nodes, b])[:, to_b]], dim=1)
             weights = self.scale[torch.cat([self.owner[to_a], self.owner[to_b]])]
         return torch.cat([pair, pair.flip(0)], dim=1), weights.repeat(2)
@@ -148,6 +151,14 @@ class Hyperedges:
     def _largest(self, values: Tensor) -> Tensor:
         """The largest value (P,) of each hyperedge, (H,); values are at least -1."""
         return values.new_full((self.num_hyperedges,), -1).scatter_reduce(0, self.pair_owner, values, "amax")
+
+
+def places(mask: Tensor, count: int) -> Tensor:
+    """Where the `count` true ones of a mask (M,) stand, ascending: (count,). Without that number the host would have to
+    wait for a GPU to learn it."""
+    if mask.device.type == "cpu":
+        return mask.nonzero().squeeze(1)
+    return mask.logical_not().to(torch.uint8).argsort(stable=True)[:count]
 
 
 def propagate(x: Tensor, edges: Tensor, weights: Tensor) -> Tensor:

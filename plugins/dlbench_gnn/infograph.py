@@ -80,6 +80,6 @@ def jensen_shannon(scores: Tensor, owner: Tensor) -> Tensor:
     softplus(score) - log 2. With a single graph the second part is 0."""
     true = F.one_hot(owner, scores.shape[1]).bool()
     others = scores.numel() - scores.shape[0]
-    joint = math.log(2) - F.softplus(-scores[true]).mean()
+    joint = math.log(2) - F.softplus(-scores.gather(1, owner[:, None])).mean()
     apart = torch.where(true, 0, F.softplus(scores) - math.log(2)).sum() / max(others, 1)
     return joint - apart

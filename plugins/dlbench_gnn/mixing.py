@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .sparse import tally
 from .structure import Structure
 
 
@@ -30,7 +31,7 @@ class Mixing:
 
     def __init__(self, edges: Tensor, num_nodes: int, kinds: int, *, apart: bool) -> None:
         self.edges, self.num_nodes, self.kinds, self.apart = edges, num_nodes, kinds, apart
-        self.sizes = torch.bincount(edges[1], minlength=num_nodes)  # edges into each node
+        self.sizes = tally(edges[1], num_nodes)  # edges into each node
         source, target = edges
         kind = torch.arange(kinds, device=edges.device)
         column, row = source[:, None] * kinds + kind, target[:, None].expand(-1, kinds)
@@ -64,7 +65,7 @@ class Places:
 
     def __init__(self, ends: Tensor, num_nodes: int, columns: Tensor, *, apart: bool) -> None:
         count, kinds = columns.shape
-        sizes = torch.bincount(ends, minlength=num_nodes)
+        sizes = tally(ends, num_nodes)
         firsts = sizes.cumsum(0) - sizes
         order = ends.argsort(stable=True)
         rank = torch.empty_like(order)

@@ -8,6 +8,12 @@ import torch
 from torch import Tensor
 
 
+def tally(index: Tensor, count: int) -> Tensor:
+    """How often each number from 0 to count - 1 stands in `index` (E,): (count,) int64. `torch.bincount` lets the host
+    wait for a GPU."""
+    return index.new_zeros(count).scatter_add_(0, index, torch.ones_like(index))
+
+
 class Transposed:
     """Where each stored value of a CSR matrix (M, N) lies in its transpose; found once for all matrices with the same
     places."""
@@ -15,10 +21,11 @@ class Transposed:
     def __init__(self, matrix: Tensor) -> None:
         self.shape = (matrix.shape[1], matrix.shape[0])
         columns, sizes = matrix.col_indices(), matrix.crow_indices().diff()
-        rows = torch.repeat_interleave(torch.arange(matrix.shape[0], device=columns.device), sizes)
+        rows = torch.arange(matrix.shape[0], device=columns.device)
+        rows = torch.repeat_interleave(rows, sizes, output_size=len(columns))
         self.order = columns.argsort(stable=True)
         self.rows = rows[self.order]
-        counts = torch.bincount(columns, minlength=matrix.shape[1])
+        counts = tally(columns, matrix.shape[1])
         self.pointers = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
 
     def of(self, matrix: Tensor) -> Tensor:

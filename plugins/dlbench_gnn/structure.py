@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .kept import Kept
-from .sparse import Transposed, multiply
+from .sparse import Transposed, multiply, tally
 
 NORMS = ("sum", "mean", "symmetric")
 
@@ -27,6 +27,8 @@ class Structure:
         self.edge_features: Tensor | None = inputs.edge_features
         self.graph_ids: Tensor = inputs.graph_ids
         self.num_graphs: int = inputs.num_graphs
+        self.by_target: bool = inputs.by_target
+        self.loopless: bool = inputs.loopless
         self._kept: dict[Any, Any] = {}
         self._places: tuple[Tensor, Tensor] | None = None
 
@@ -47,7 +49,8 @@ class Structure:
 
     def adjacency(self, norm: str, loops: bool = False) -> Tensor:
         """The weighted edges as a CSR matrix (N, N), a row per target."""
-        return self._once(("csr", norm, loops), lambda: self._csr(*self.weighted_edges(norm, loops)))
+        by_target = self.by_target and not loops  # loops stand at the end
+        return self._once(("csr", norm, loops), lambda: self._csr(*self.weighted_edges(norm, loops), by_target))
 
     def linear(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, F), dense or CSR, times weight (D, F) -> (N, D). For the gradient CSR features are transposed once for
@@ -86,7 +89,7 @@ class Structure:
         total = x.new_zeros(self.num_graphs, x.shape[1]).index_add(0, self.graph_ids, x)
         if how == "sum":
             return total
-        counts = self._once("sizes", lambda: torch.bincount(self.graph_ids, minlength=self.num_graphs))
+        counts = self._once("sizes", lambda: tally(self.graph_ids, self.num_graphs))
         return total / counts[:, None].clamp(min=1)
 
     def kept(self, key: Any, make: Any) -> Any:
@@ -100,14 +103,14 @@ class Structure:
 
     def _reverse(self) -> Structure:
         turned = copy(self)
-        turned.edges, turned._kept = self.edges.flip(0), {}
+        turned.edges, turned._kept, turned.by_target = self.edges.flip(0), {}, False
         return turned
 
     def _count(self, ends: Tensor) -> Tensor:
-        return torch.bincount(ends, minlength=self.num_nodes).float()
+        return tally(ends, self.num_nodes).float()
 
     def _add_loops(self) -> Tensor:
-        edges = self.edges[:, self.edges[0] != self.edges[1]]
+        edges = self.edges if self.loopless else self.edges[:, self.edges[0] != self.edges[1]]
         nodes = torch.arange(self.num_nodes, device=edges.device)
         return torch.cat([edges, nodes.expand(2, -1)], dim=1)
 
@@ -127,12 +130,12 @@ class Structure:
         scale = self._count(self.looped_edges()[1]).rsqrt()
         return torch.stack([scale[target], scale[source]], dim=1)
 
-    def _csr(self, edges: Tensor, weights: Tensor) -> Tensor:
+    def _csr(self, edges: Tensor, weights: Tensor, by_target: bool) -> Tensor:
         source, target = edges
-        if not bool((target[1:] >= target[:-1]).all()):
+        if not by_target:
             order = target.argsort(stable=True)
             source, target, weights = source[order], target[order], weights[order]
-        counts = torch.bincount(target, minlength=self.num_nodes)
+        counts = tally(target, self.num_nodes)
         pointers = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         shape = (self.num_nodes, self.num_nodes)
         return torch.sparse_csr_tensor(pointers, source, weights, shape, check_invariants=False)

@@ -55,5 +55,5 @@ class ReadoutMLP(nn.Module):
 def mean_by_graph(states: Tensor, graph_ids: Tensor, num_graphs: int) -> Tensor:
     """The mean over each graph's nodes: states (N, D) -> (B, D)."""
     sums = states.new_zeros(num_graphs, states.shape[1]).index_add(0, graph_ids, states)
-    counts = torch.bincount(graph_ids, minlength=num_graphs).clamp(min=1)
-    return sums / counts[:, None].to(sums.dtype)
+    counts = sums.new_zeros(num_graphs).index_add(0, graph_ids, sums.new_ones(len(graph_ids)))
+    return sums / counts.clamp(min=1)[:, None]

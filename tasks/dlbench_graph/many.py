@@ -58,8 +58,10 @@ class ManyGraphs:
         """`batch_size` counts graphs."""
         chosen = self.splits[split]
         return GatheredBatches(
-            len(chosen), batch_size, generator, lambda index: self._gather(chosen[index], generator), str(chosen.device)
-        )
+            len(chosen), batch_size, generator,
+            lambda index, nodes, edges: self._gather(chosen[index], generator, nodes, edges),
+            str(chosen.device), self.graphs.sizes_of(chosen),
+        )  # fmt: skip
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         assert batch.targets is not None
@@ -74,8 +76,8 @@ class ManyGraphs:
             targets.append(batch.targets)
         return {self.metric: self.score(outputs, targets), "loss": loss / len(self.splits[split])}
 
-    def _gather(self, index: Tensor, generator: torch.Generator | None) -> Batch:
-        found = self.graphs.gather(index)
+    def _gather(self, index: Tensor, generator: torch.Generator | None, num_nodes: int, num_edges: int) -> Batch:
+        found = self.graphs.gather(index, num_nodes, num_edges)
         rows = {"graph": index, "node": found.nodes, "edge": found.edges}[self.level]
         graphs = found.graphs
         if generator is not None and self.signature.input.positions:
@@ -88,4 +90,4 @@ def flip_signs(graphs: GraphBatch, positions: int, generator: torch.Generator) -
     columns = graphs.nodes.shape[1]
     signs = torch.ones(columns)
     signs[columns - positions :] = torch.randint(0, 2, (positions,), generator=generator) * 2.0 - 1
-    return graphs._replace(nodes=graphs.nodes * signs.to(graphs.nodes.device))
+    return graphs._replace(nodes=graphs.nodes * signs.to(graphs.nodes.device, non_blocking=True))

@@ -48,7 +48,8 @@ def select_rows(matrix: Tensor, rows: Tensor) -> Tensor:
         return matrix[rows]
     starts, sizes = matrix.crow_indices()[rows], matrix.crow_indices().diff()[rows]
     ends = sizes.cumsum(0)
-    places = torch.repeat_interleave(starts - ends + sizes, sizes) + torch.arange(int(sizes.sum()), device=rows.device)
+    places = torch.repeat_interleave(starts - ends + sizes, sizes)
+    places = places + torch.arange(len(places), device=rows.device)
     pointers = torch.cat([ends.new_zeros(1), ends])
     columns, values = matrix.col_indices()[places], matrix.values()[places]
     return torch.sparse_csr_tensor(pointers, columns, values, (len(rows), matrix.shape[1]))

@@ -15,10 +15,10 @@ def balanced_cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 
     Dwivedi et al. 2023, "Benchmarking Graph Neural Networks" (the loss of PATTERN and CLUSTER).
     """
-    counts = torch.bincount(targets, minlength=outputs.shape[1])
+    counts = torch.zeros_like(outputs[0], dtype=torch.int64).scatter_add(0, targets, torch.ones_like(targets))
     weights = (len(targets) - counts).to(outputs.dtype) / len(targets) * (counts > 0)
-    if (counts > 0).sum() < 2:  # one class only: every weight is 0
-        weights = torch.ones_like(weights)
+    one_class = (counts > 0).sum() < 2  # then every weight is 0
+    weights = weights.masked_fill(one_class, 1.0)
     return F.cross_entropy(outputs, targets, weight=weights)
 
 

@@ -93,6 +93,7 @@ class SingleGraph:
         if self.fanout is not None and generator is not None:
             edges = thin(edges, len(self.labels), self.fanout, generator)
         nodes, edges = neighbourhood(edges, len(self.labels), seeds, self.hops)
-        inputs = GraphBatch(select_rows(self.graph.nodes, nodes), edges, None, torch.zeros_like(nodes), 1)
+        known = {"by_target": self.graph.by_target, "loopless": self.graph.loopless}  # as all of it, in order
+        inputs = GraphBatch(select_rows(self.graph.nodes, nodes), edges, None, torch.zeros_like(nodes), 1, **known)
         mask = torch.isin(nodes, seeds)
         return Batch(inputs=inputs, targets=hide(self.labels[nodes], mask), mask=mask, size=len(seeds))

@@ -49,3 +49,17 @@ def test_one_batch_may_hold_everything() -> None:
 
 def test_whole_batches_leave_no_empty_one() -> None:
     assert len(GatheredBatches(10, 5, None, gather)) == len(passes(GatheredBatches(10, 5, None, gather))) == 2
+
+
+def test_a_batch_is_told_the_sums_of_its_examples() -> None:
+    counts, table = torch.arange(10), torch.stack([torch.arange(10), torch.ones(10, dtype=torch.int64)], dim=1)
+    seen = []
+
+    def noting(index: torch.Tensor, total: int, columns: list[int]) -> Batch:
+        seen.append((index.tolist(), total, columns))
+        return gather(index)
+
+    batches = GatheredBatches(10, 4, torch.Generator().manual_seed(0), noting, sums=(counts, table))
+    assert [size for batch in batches for size in [batch.size]] == [4, 4, 2]
+    assert [(total, columns) for _, total, columns in seen] == [(sum(i), [sum(i), len(i)]) for i, _, _ in seen]
+    assert all(type(total) is int for _, total, _ in seen)

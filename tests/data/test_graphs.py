@@ -46,6 +46,27 @@ def test_edges_are_sorted_by_target_and_keep_what_belongs_to_them() -> None:
     assert batch.edge_features.flatten().tolist() == graphs.edge_order.tolist()
 
 
+def test_a_batch_that_is_told_its_sizes_is_the_same() -> None:
+    graphs, index = GraphSet(**flat()), torch.tensor([2, 0, 1])
+    nodes, edges = (int(sizes[index].sum()) for sizes in graphs.sizes_of(torch.arange(3)))
+    assert (nodes, edges) == (8, 6)
+    asked, told = graphs.gather(index), graphs.gather(index, nodes, edges)
+    for a, b in zip((asked.nodes, asked.edges, *asked.graphs), (told.nodes, told.edges, *told.graphs), strict=True):
+        assert torch.equal(a, b) if isinstance(a, Tensor) else a == b
+
+
+def test_a_batch_says_what_is_known_of_its_edges() -> None:
+    plain = GraphSet(**flat()).gather(torch.arange(3)).graphs
+    assert (plain.by_target, plain.loopless) == (True, True)
+    ends = flat()["edges"]
+    ends[:, 5] = 0
+    looped = GraphSet(**flat(edges=ends)).gather(torch.arange(3)).graphs
+    assert (looped.by_target, looped.loopless) == (True, False)
+    for loop, loopless in ((1, True), (0, False)):
+        graph = single_graph(torch.ones(3, 1), torch.tensor([[2, 0], [0, loop]]))
+        assert (graph.by_target, graph.loopless) == (True, loopless)
+
+
 def test_a_batch_equals_pygs() -> None:
     from torch_geometric.data import Batch, Data
 

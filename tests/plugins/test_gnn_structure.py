@@ -42,6 +42,13 @@ def shuffled(inputs: GraphBatch) -> GraphBatch:
     return inputs._replace(edges=inputs.edges[:, torch.randperm(inputs.edges.shape[1])])
 
 
+def known(inputs: GraphBatch) -> GraphBatch:
+    """Told what is true of its edges."""
+    source, target = inputs.edges
+    by_target, loopless = bool((target.diff() >= 0).all()), not bool((source == target).any())
+    return inputs._replace(by_target=by_target, loopless=loopless)
+
+
 def dense(linked: Tensor, norm: str, loops: bool) -> Tensor:
     """The weighted matrix by its definition."""
     matrix = linked.float()
@@ -51,6 +58,20 @@ def dense(linked: Tensor, norm: str, loops: bool) -> Tensor:
     if norm == "mean":
         return matrix / degrees[:, None]
     return matrix if norm == "sum" else matrix / (degrees[:, None] * degrees).sqrt()
+
+
+@pytest.mark.parametrize("loops", [False, True])
+@pytest.mark.parametrize("loop_at_first", [False, True])
+def test_what_a_batch_tells_of_its_edges_changes_nothing(loops: bool, loop_at_first: bool) -> None:
+    linked = links()
+    linked[0, 0] = loop_at_first
+    plain = batch(linked)
+    told = known(plain)
+    assert (told.by_target, told.loopless) == (True, not loop_at_first)
+    for one, other in ((plain, told), (shuffled(plain), known(shuffled(plain)))):
+        for turn in (lambda s: s, Structure.reversed):
+            a, b = (turn(Structure(inputs)).adjacency("symmetric", loops) for inputs in (one, other))
+            assert torch.equal(a.to_dense(), b.to_dense())
 
 
 @pytest.mark.parametrize("loops", [False, True])

@@ -47,13 +47,24 @@ class DynamicGraphSet:
             node_counts=node_counts, nodes=nodes, edge_counts=edge_counts, edges=edges, device=device
         )
         self.times = torch.from_numpy(times.astype(np.int64))[self.graphs.edge_order].to(device)
+        graph = np.repeat(np.arange(len(self.graphs)), np.asarray(edge_counts))
+        at = np.bincount(graph * num_steps + times, minlength=len(self.graphs) * num_steps)
+        self._by_step = torch.from_numpy(at.reshape(-1, num_steps))  # edges of each graph at each step, on the CPU
 
     def __len__(self) -> int:
         return len(self.graphs)
 
-    def gather(self, index: Tensor) -> tuple[DynamicGraphBatch, Tensor]:
-        """The graphs `index` (B,) as one batch, in this order, and which of the set's nodes it holds."""
-        found = self.graphs.gather(index)
+    def sizes_of(self, chosen: Tensor) -> tuple[Tensor, ...]:
+        """As `GraphSet.sizes_of`, and the edges of each graph at each step (G, num_steps)."""
+        return *self.graphs.sizes_of(chosen), self._by_step[chosen.cpu()]
+
+    def gather(
+        self, index: Tensor, num_nodes: int | None = None, num_edges: int | None = None,
+        step_sizes: list[int] | None = None,
+    ) -> tuple[DynamicGraphBatch, Tensor]:  # fmt: skip
+        """The graphs `index` (B,) as one batch, in this order, and which of the set's nodes it holds. The numbers are
+        totals over `sizes_of`."""
+        found = self.graphs.gather(index, num_nodes, num_edges)
         times = self.times.index_select(0, found.edges)
         order = times.argsort(stable=True)
         batch = DynamicGraphBatch(
@@ -63,6 +74,7 @@ class DynamicGraphSet:
             num_steps=self.num_steps,
             graph_ids=found.graphs.graph_ids,
             num_graphs=found.graphs.num_graphs,
+            step_sizes=step_sizes,
         )
         return batch, found.nodes
 
@@ -83,8 +95,9 @@ class DynamicGraphs:
         """`batch_size` counts graphs."""
         chosen = self.splits[split]
         return GatheredBatches(
-            len(chosen), batch_size, generator, lambda index: self._gather(chosen[index]), str(chosen.device)
-        )
+            len(chosen), batch_size, generator, lambda index, *sizes: self._gather(chosen[index], *sizes),
+            str(chosen.device), self.graphs.sizes_of(chosen),
+        )  # fmt: skip
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean cross-entropy of all nodes."""
@@ -100,6 +113,6 @@ class DynamicGraphs:
             count += len(outputs)
         return {"accuracy": right.item() / count, "loss": loss / count}
 
-    def _gather(self, index: Tensor) -> Batch:
-        inputs, nodes = self.graphs.gather(index)
+    def _gather(self, index: Tensor, *sizes: Any) -> Batch:
+        inputs, nodes = self.graphs.gather(index, *sizes)
         return Batch(inputs=inputs, targets=self.labels.index_select(0, nodes), size=len(index))

@@ -39,8 +39,9 @@ class GraphProbe:
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> GatheredBatches:
         """`batch_size` counts graphs."""
-        device = str(self.graphs.nodes.device)
-        return GatheredBatches(len(self.graphs), batch_size, generator, self._gather, device)
+        device, count = str(self.graphs.nodes.device), len(self.graphs)
+        sizes = self.graphs.sizes_of(torch.arange(count))
+        return GatheredBatches(count, batch_size, generator, self._gather, device, sizes)
 
     def loss(self, outputs: Any, batch: Batch) -> Tensor:
         raise TypeError("a task on embeddings has no loss: the model brings its own")
@@ -53,8 +54,8 @@ class GraphProbe:
         inner, outer = probe(torch.cat(vectors).numpy(), self.classes)
         return {"accuracy": outer if split == "test" else inner}
 
-    def _gather(self, index: Tensor) -> Batch:
-        return Batch(inputs=self.graphs.gather(index).graphs, size=len(index))
+    def _gather(self, index: Tensor, num_nodes: int, num_edges: int) -> Batch:
+        return Batch(inputs=self.graphs.gather(index, num_nodes, num_edges).graphs, size=len(index))
 
 
 def load(data: Data, *, member: str) -> GraphProbe:
