@@ -78,6 +78,8 @@ class Recomputed:
     def start(self, inputs: Any) -> Any:
         if isinstance(self.output, TokenSequence):
             empty = torch.zeros(inputs.batch_size, 0, dtype=torch.int64, device=inputs[0].device)
+            if hasattr(inputs, "sizes"):
+                inputs = inputs._replace(sizes=None)  # a beam chooses among the rows, on the device
             return (inputs, empty)
         return inputs.ids[:, :-1]
 

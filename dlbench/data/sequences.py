@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,17 @@ from ..learner import Batch
 POOL = 50
 """Batches whose examples are sorted by length together: enough to waste little on padding, few enough that a batch's
 company changes from pass to pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """Which rows a batch holds: the same numbers (B,) on the CPU, where sizes are read, and on the device."""
+
+    host: Tensor
+    there: Tensor
+
+    def __len__(self) -> int:
+        return len(self.host)
 
 
 class Ragged:
@@ -34,22 +46,27 @@ class Ragged:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def padded(self, index: Tensor, *, to: int | None = None) -> tuple[Tensor, Tensor]:
-        """The rows of `index` (B,), a CPU tensor: values (B, T) or (B, T, F), filled up with zeros, and lengths (B,),
-        both on the device. T is the longest of them, or `to`."""
-        longest = to or int(self.lengths[index].max())
-        index = index.to(self.values.device)
-        lengths = self._lengths[index]
+    def sizes(self, index: Index) -> list[int]:
+        """The lengths of these rows as numbers."""
+        return self.lengths[index.host].tolist()
+
+    def padded(self, index: Index | Tensor, *, to: int | None = None) -> tuple[Tensor, Tensor]:
+        """The rows of an index, or of a CPU tensor (B,): values (B, T) or (B, T, F), filled up with zeros, and lengths
+        (B,), both on the device. T is the longest of them, or `to`."""
+        if isinstance(index, Tensor):
+            index = Index(index, index.to(self.values.device))
+        longest = to or int(self.lengths[index.host].max())
+        lengths = self._lengths[index.there]
         places = torch.arange(longest, device=self.values.device)  # (T,)
         within = places < lengths[:, None]  # (B, T)
-        values = self.values[(self.starts[index, None] + places).clamp(max=len(self.values) - 1)]
+        values = self.values[(self.starts[index.there, None] + places).clamp(max=len(self.values) - 1)]
         within = within if values.dim() == 2 else within[..., None]
         return values.masked_fill(~within, 0), lengths
 
 
 class BucketedBatches:
-    """The batches of one pass over examples of these `lengths` (R,), each made by `gather(index)` from a CPU tensor of
-    indices.
+    """The batches of one pass over examples of these `lengths` (R,), each made by `gather(index)`, whose index lies on
+    the CPU and on `device`: there all indices of a pass are moved at once, so that no step waits for its own.
 
     `generator` (CPU) shuffles: examples of about the same length come together, in batches whose order is random. None:
     longest first, so that judging wastes nothing on padding. The last, shorter batch is kept. `pool` batches are sorted
@@ -57,11 +74,11 @@ class BucketedBatches:
     """
 
     def __init__(
-        self, lengths: Tensor, batch_size: int, generator: torch.Generator | None, gather: Callable[[Tensor], Batch],
-        *, pool: int = POOL,
+        self, lengths: Tensor, batch_size: int, generator: torch.Generator | None, gather: Callable[[Index], Batch],
+        *, device: str | torch.device = "cpu", pool: int = POOL,
     ) -> None:  # fmt: skip
         self.lengths, self.batch_size, self.generator = lengths, batch_size, generator
-        self.gather, self.pool = gather, pool
+        self.gather, self.device, self.pool = gather, device, pool
 
     def __len__(self) -> int:
         return -(-len(self.lengths) // self.batch_size)
@@ -69,8 +86,13 @@ class BucketedBatches:
     def __iter__(self) -> Iterator[Batch]:
         return map(self.gather, self.indices())
 
-    def indices(self) -> list[Tensor]:
+    def indices(self) -> list[Index]:
         """Which examples each batch holds."""
+        chosen = self._draw()
+        there = torch.cat(chosen).to(self.device, non_blocking=True) if chosen else torch.empty(0)
+        return list(map(Index, chosen, torch.split(there, [len(part) for part in chosen])))
+
+    def _draw(self) -> list[Tensor]:
         if self.generator is None:
             order = self.lengths.argsort(descending=True, stable=True)
             return list(torch.split(order, self.batch_size))

@@ -52,15 +52,18 @@ class CNN1d(nn.Module):
                 x = norm(convolution(x)).relu()  # (B, width, T)
             pooled = x.mean(dim=2)
         else:
-            pooled = self._of_valid(x, inputs.lengths)
+            pooled = self._of_valid(x, inputs.lengths, inputs.sizes)
         return self.head(self.dropout(pooled))
 
-    def _of_valid(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """The same (B, width) for series that end before the last step."""
+    def _of_valid(self, x: Tensor, lengths: Tensor, sizes: list[int] | None) -> Tensor:
+        """The same (B, width) for series that end before the last step. `sizes`: the lengths as numbers, or None; then
+        a GPU has to be waited for."""
         count, _, longest = x.shape
         valid = torch.arange(longest, device=x.device) < lengths[:, None]  # (B, T)
         x = x * valid[:, None]
-        places = valid.flatten().nonzero().squeeze(1)  # (N,): found once, as a GPU has to wait for it
+        shift = torch.arange(count, device=x.device) * longest - (lengths.cumsum(0) - lengths)
+        places = torch.repeat_interleave(shift, lengths, output_size=None if sizes is None else sum(sizes))
+        places = places + torch.arange(len(places), device=x.device)  # (N,) of the B * T that are valid
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             steps = convolution(x).transpose(1, 2).flatten(0, 1)  # (B * T, width)
             steps = norm(steps[places]).relu()  # (N, width)

@@ -68,7 +68,7 @@ class Seq2Seq(nn.Module):
 
     def start(self, inputs: Any) -> tuple[Tensor, ...]:
         """The decoder's first state: (B, depth, width), twice for an LSTM, then the context (B, width) if it is fed."""
-        _, last = self.encoder(inputs.ids, inputs.lengths)
+        _, last = self.encoder(inputs.ids, inputs.lengths, inputs.sizes)
         if self.bridges:
             last = tuple(bridge(part).tanh() for bridge, part in zip(self.bridges, last, strict=True))
         context = (last[0][-1],) if self.context else ()

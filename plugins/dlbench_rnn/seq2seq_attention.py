@@ -72,7 +72,7 @@ class Seq2SeqAttention(nn.Module):
         """What the decoder starts from, each with B rows: its `hidden` state (B, width); of the source `states`
         (B, T, 2 * width), `keys`, `values` (with feeding: what each place adds to the cell's gates) and `bias`
         (B, 1, T), which is -inf at padding."""
-        states, (last,) = self.encoder(inputs.ids, inputs.lengths)
+        states, (last,) = self.encoder(inputs.ids, inputs.lengths, inputs.sizes)
         bias = states.new_zeros(inputs.ids.shape)
         if inputs.lengths is not None:
             places = torch.arange(inputs.ids.shape[1], device=bias.device)

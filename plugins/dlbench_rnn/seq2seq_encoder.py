@@ -43,16 +43,28 @@ class Encoder(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.cells = recurrence(cell, embedding, width, depth, dropout, both=bidirectional)
 
-    def forward(self, ids: Tensor, lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, ids: Tensor, lengths: Tensor | None, sizes: list[int] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """`sizes`: the lengths as numbers, or None; then a GPU has to be waited for."""
         x = self.dropout(self.embedding(ids))  # (B, T, embedding)
         if lengths is None:
             states, last = self.cells(x)
+            found = last if isinstance(last, tuple) else (last,)
         else:
-            packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
-            out, last = self.cells(packed)
-            states, _ = pad_packed_sequence(out, batch_first=True, total_length=ids.shape[1])
-        found = last if isinstance(last, tuple) else (last,)
+            states, found = self._packed(x, lengths, lengths.tolist() if sizes is None else sizes)
         return states, tuple(self._side_by_side(part) for part in found)
+
+    def _packed(self, x: Tensor, lengths: Tensor, sizes: list[int]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """What the cells make of sequences that end before place T. The rows are put in order here, and back: torch's
+        own packing would carry the order between the CPU and the device."""
+        order = lengths.sort(descending=True).indices
+        back = torch.empty_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+        packed = pack_padded_sequence(x.index_select(0, order), sorted(sizes, reverse=True), batch_first=True)
+        out, last = self.cells(packed)
+        states, _ = pad_packed_sequence(out, batch_first=True, total_length=x.shape[1])
+        found = last if isinstance(last, tuple) else (last,)
+        return states.index_select(0, back), tuple(part.index_select(1, back) for part in found)
 
     def _side_by_side(self, last: Tensor) -> Tensor:
         """(depth * directions, B, width) -> (depth, B, D)."""

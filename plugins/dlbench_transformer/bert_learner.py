@@ -54,9 +54,10 @@ class PretrainedBERT(Learner):
 
     def token_loss(self, inputs: Any, ids: Tensor, picked: Tensor) -> Tensor:
         """Mean cross-entropy in nats at the picked places of masked `ids`, both (B, T)."""
-        x = self.bert(ids, inputs.lengths)[:, 1:][picked]  # (places, width)
+        places = picked.nonzero(as_tuple=True)
+        x = self.bert(ids, inputs.lengths)[:, 1:][places]  # (places, width)
         logits = self.token_head(x, self.bert.entry.embed.weight)
-        return F.cross_entropy(logits, inputs.ids[picked])
+        return F.cross_entropy(logits, inputs.ids[places])
 
 
 def mask_tokens(inputs: Any, *, vocab: int, mask_token: int) -> tuple[Tensor, Tensor]:
@@ -68,7 +69,7 @@ def mask_tokens(inputs: Any, *, vocab: int, mask_token: int) -> tuple[Tensor, Te
         valid = torch.arange(ids.shape[1], device=ids.device) < inputs.lengths[:, None]
     chance = torch.rand(ids.shape, device=ids.device).masked_fill(~valid, 2.0)
     picked = chance < PICKED
-    picked.view(-1)[chance.argmin()] = True  # a loss over no place would be no number
+    picked.view(-1).index_fill_(0, chance.argmin().view(1), True)  # a loss over no place would be no number
     fate = torch.rand(ids.shape, device=ids.device)
     shown = ids.masked_fill(picked & (fate < MASKED), mask_token)
     anything = torch.randint(vocab, ids.shape, device=ids.device)

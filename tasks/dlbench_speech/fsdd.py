@@ -19,7 +19,7 @@ from torch import Tensor
 from dlbench import Batch, Classes, Series, SeriesBatch, Signature
 from dlbench.data import Data
 from dlbench.data.kept import Arrays, kept
-from dlbench.data.sequences import BucketedBatches, Ragged
+from dlbench.data.sequences import BucketedBatches, Index, Ragged
 from dlbench.data.splits import stratified_split
 from dlbench.data.verify import digest
 from dlbench.errors import NoData, unknown
@@ -68,14 +68,15 @@ class SpokenDigits:
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> BucketedBatches:
         members = self.splits[split]
+        there = members.to(self.device)
 
-        def gather(index: Tensor) -> Batch:
-            chosen = members[index]
+        def gather(index: Index) -> Batch:
+            chosen = Index(members[index.host], there[index.there])
             values, lengths = self.rows.padded(chosen)
-            targets = self.digits[chosen.to(self.device)]
-            return Batch(inputs=SeriesBatch(values, lengths), targets=targets, size=len(index))
+            inputs = SeriesBatch(values, lengths, sizes=self.rows.sizes(chosen))
+            return Batch(inputs=inputs, targets=self.digits[chosen.there], size=len(index))
 
-        return BucketedBatches(self.rows.lengths[members], batch_size, generator, gather)
+        return BucketedBatches(self.rows.lengths[members], batch_size, generator, gather, device=self.device)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy, in nats."""

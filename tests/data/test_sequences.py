@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dlbench import Batch
-from dlbench.data.sequences import BucketedBatches, Ragged
+from dlbench.data.sequences import BucketedBatches, Index, Ragged
 
 
 def indices(count: int, batch_size: int, seed: int | None, *, pool: int = 50) -> tuple[Tensor, list[Tensor]]:
@@ -15,9 +15,10 @@ def indices(count: int, batch_size: int, seed: int | None, *, pool: int = 50) ->
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     found: list[Tensor] = []
 
-    def gather(index: Tensor) -> Batch:
-        found.append(index)
-        return Batch(inputs=index, size=len(index))
+    def gather(index: Index) -> Batch:
+        assert torch.equal(index.host, index.there)
+        found.append(index.host)
+        return Batch(inputs=index.there, size=len(index))
 
     batches = BucketedBatches(lengths, batch_size, generator, gather, pool=pool)
     assert len(list(batches)) == len(batches)
@@ -39,6 +40,14 @@ def test_padded_rows_are_the_rows_and_zeros() -> None:
     assert ragged.padded(torch.tensor([1]))[0].tolist() == [[1]]
     assert ragged.padded(torch.tensor([1]), to=4)[0].tolist() == [[1, 0, 0, 0]]
     assert len(ragged) == 3
+
+
+def test_an_index_of_both_sides_gives_the_same_rows_and_their_sizes() -> None:
+    ragged, chosen = Ragged([[3, 1, 4], [1], [5, 9]]), torch.tensor([2, 0])
+    both = Index(chosen, chosen.clone())
+    assert all(map(torch.equal, ragged.padded(both), ragged.padded(chosen)))
+    assert ragged.sizes(both) == [2, 3]
+    assert len(both) == 2
 
 
 def test_rows_of_steps_keep_their_numbers() -> None:

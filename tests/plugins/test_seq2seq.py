@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from dlbench import Signature, TokenBatch, Tokens, TokenSequence
 from dlbench.choice import option_defaults
@@ -185,6 +186,31 @@ def test_the_encoder_reads_each_sequence_as_torch_reads_it_alone(cell: str) -> N
         for part, own in zip(last, end if cell == "lstm" else (end,), strict=True):
             torch.testing.assert_close(part[:, row, :5], own[0::2, 0])  # forward halves of both layers
             torch.testing.assert_close(part[:, row, 5:], own[1::2, 0])
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_lengths_as_numbers_change_nothing(cell: str) -> None:
+    encoder = Encoder(vocab=11, width=5, embedding=4, cell=cell, depth=2)
+    inputs = source(lengths=[3, 6, 3, 5])
+    asked, told = encoder(inputs.ids, inputs.lengths), encoder(inputs.ids, inputs.lengths, [3, 6, 3, 5])
+    assert all(map(torch.equal, (asked[0], *asked[1]), (told[0], *told[1])))
+    packed = pack_padded_sequence(encoder.embedding(inputs.ids), inputs.lengths, True, enforce_sorted=False)
+    out, _ = encoder.eval().cells(packed)
+    states = pad_packed_sequence(out, True, total_length=6)[0]
+    assert torch.equal(encoder(inputs.ids, inputs.lengths)[0], states)
+
+
+def test_a_network_without_steps_writes_the_same_when_told_the_lengths() -> None:
+    """A beam chooses among the rows of the source, and so their lengths as numbers are no longer true."""
+    model, inputs = build("seq2seq").eval(), source(lengths=[6, 1, 3, 5])
+
+    class Bare(nn.Module):
+        def forward(self, given: Any) -> Tensor:
+            return model(given)
+
+    sizes = (None, inputs.lengths.tolist())
+    plain, told = (generate(Bare(), inputs._replace(sizes=known), OUTPUT, beam=3) for known in sizes)
+    assert all(map(torch.equal, plain, told))
 
 
 def test_the_own_cell_is_that_of_torch() -> None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlbench import Batch, Classes, Signature, TokenBatch, Tokens
-from dlbench.data.sequences import BucketedBatches, Ragged
+from dlbench.data.sequences import BucketedBatches, Index, Ragged
 
 from ..vocabulary import Vocabulary, check_rate, drop_rare
 
@@ -72,11 +72,11 @@ class SentenceClasses:
         if split == "train" and generator is not None and self.word_dropout:
             rows = self._with_unknown_words(rows, generator)
 
-        def gather(index: Tensor) -> Batch:
+        def gather(index: Index) -> Batch:
             ids, lengths = rows.padded(index)  # (B, T), (B,)
-            return Batch(inputs=TokenBatch(ids, lengths), targets=labels[index.to(labels.device)], size=len(index))
+            return Batch(inputs=TokenBatch(ids, lengths), targets=labels[index.there], size=len(index))
 
-        return BucketedBatches(rows.lengths, batch_size, generator, gather)
+        return BucketedBatches(rows.lengths, batch_size, generator, gather, device=labels.device)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         assert batch.targets is not None

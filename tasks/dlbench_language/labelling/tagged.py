@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlbench import Batch, Signature, TokenBatch, Tokens, TokenTags
-from dlbench.data.sequences import POOL, BucketedBatches, Ragged
+from dlbench.data.sequences import POOL, BucketedBatches, Index, Ragged
 
 from ..vocabulary import Vocabulary, check_rate, drop_rare
 from .spelling import Spellings
@@ -83,11 +83,11 @@ class TaggedSentences:
         if split == "train" and generator is not None and self.treatment.word_dropout:
             rows = self._with_unknown_words(rows, generator)
 
-        def gather(index: Tensor) -> Batch:
+        def gather(index: Index) -> Batch:
             return self._batch(rows, self.widths[split], index)
 
         pool = POOL if self.treatment.bucket else 1
-        return BucketedBatches(rows.lengths, batch_size, generator, gather, pool=pool)
+        return BucketedBatches(rows.lengths, batch_size, generator, gather, device=self.device, pool=pool)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         return _total(outputs, batch) / batch.mask.sum().clamp(min=1)
@@ -105,7 +105,7 @@ class TaggedSentences:
             total += _total(logits, batch).double()
             counted += batch.mask.sum()
             answers.append(logits.argmax(dim=2)[within(batch.inputs)])
-        chosen = torch.cat(order)
+        chosen = torch.cat([index.host for index in order])
         answered = torch.cat(answers).cpu()
         gold = rows.values[:, TAG].cpu().split(rows.lengths.tolist())
         truth = torch.cat([gold[i] for i in chosen.tolist()])
@@ -133,19 +133,17 @@ class TaggedSentences:
             return torch.zeros(len(found.sentences), dtype=torch.int64)
         return torch.tensor([self.spellings.width_of(words) for words in found.sentences])
 
-    def _batch(self, rows: Ragged, widths: Tensor, index: Tensor) -> Batch:
+    def _batch(self, rows: Ragged, widths: Tensor, index: Index) -> Batch:
         if not self.treatment.bucket:
             found, lengths = rows.padded(index, to=int(rows.lengths.max()))
         else:
             found, lengths = rows.padded(index)  # (B, T, 3), (B,)
-            widths = widths[index]
+            widths = widths[index.host]
         words, spelled, tags = found.unbind(dim=2)
         characters = self.spellings.table[spelled, : int(widths.max())] if self.spellings else None  # (B, T, W)
         inputs = TokenBatch(words.contiguous(), lengths, characters)
         mask = within(inputs) & (tags < self.num_classes)
-        return Batch(
-            inputs=inputs, targets=tags.masked_fill(~mask, 0), mask=mask, size=int(rows.lengths[index].sum())
-        )  # fmt: skip
+        return Batch(inputs=inputs, targets=tags.masked_fill(~mask, 0), mask=mask, size=sum(rows.sizes(index)))
 
     def _with_unknown_words(self, rows: Ragged, generator: torch.Generator) -> Ragged:
         """Drawn once per pass, so that no step has to wait for it."""

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlbench import Batch, Signature, TokenBatch, Tokens, TokenSequence
-from dlbench.data.sequences import BucketedBatches, Ragged
+from dlbench.data.sequences import BucketedBatches, Index, Ragged
 
 from .bleu import corpus_bleu, signature
 from .parallel import Sentence
@@ -46,14 +46,14 @@ class Split:
     def __len__(self) -> int:
         return len(self.texts)
 
-    def gather(self, index: Tensor) -> Batch:
-        """The pairs of `index` (B,): source ids (B, T), targets (B, U) and what stands before each (B, U)."""
+    def gather(self, index: Index) -> Batch:
+        """These B pairs: source ids (B, T), targets (B, U) and what stands before each (B, U)."""
         ids, lengths = self.source.padded(index)
         targets, written = self.target.padded(index)
         mask = torch.arange(targets.shape[1], device=targets.device) < written[:, None]  # (B, U)
         previous = torch.cat([torch.full_like(targets[:, :1], START), targets[:, :-1]], dim=1)
-        inputs = TokenBatch(ids, lengths, previous=previous)
-        return Batch(inputs=inputs, targets=targets, mask=mask, size=int(self.target.lengths[index].sum()))
+        inputs = TokenBatch(ids, lengths, previous=previous, sizes=self.source.sizes(index))
+        return Batch(inputs=inputs, targets=targets, mask=mask, size=sum(self.target.sizes(index)))
 
 
 class TranslationTask:
@@ -84,7 +84,8 @@ class TranslationTask:
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> BucketedBatches:
         pairs = self.splits[split]
-        return BucketedBatches(pairs.source.lengths + pairs.target.lengths, batch_size, generator, pairs.gather)
+        lengths = pairs.source.lengths + pairs.target.lengths
+        return BucketedBatches(lengths, batch_size, generator, pairs.gather, device=self.device)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Nats per target token, the mean over the batch."""
@@ -99,7 +100,7 @@ class TranslationTask:
         for index, batch in zip(batches.indices(), batches, strict=True):
             total += summed_loss(learner.predict(batch), batch).double()
             count += batch.size
-            for place, text in zip(index.tolist(), self.translate(learner, batch), strict=True):
+            for place, text in zip(index.host.tolist(), self.translate(learner, batch), strict=True):
                 translations[place] = text
         cross_entropy = total.item() / count
         return {
@@ -117,7 +118,8 @@ class TranslationTask:
     def samples(self, learner: Any) -> list[str]:
         """How BLEU was counted, then "source ||| reference ||| translation" of the first test pairs."""
         pairs = self.splits["test"]
-        index = torch.arange(min(self.writing.samples, len(pairs)))
+        first = torch.arange(min(self.writing.samples, len(pairs)))
+        index = Index(first, first.to(self.device))
         found = self.translate(learner, pairs.gather(index)) if len(index) else []
         rows = zip(pairs.texts, pairs.references, found, strict=False)
         return [f"sacreBLEU {signature()}", *(" ||| ".join(row) for row in rows)]

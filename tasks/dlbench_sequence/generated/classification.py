@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dlbench import Batch, Classes, Signature, TokenBatch, Tokens
-from dlbench.data.sequences import BucketedBatches, Ragged
+from dlbench.data.sequences import BucketedBatches, Index, Ragged
 
 from ..scores import class_scores
 from .sizes import judge_batch
@@ -45,12 +45,12 @@ class TokenClassification:
         rows, labels = self.rows[split], self.labels[split]
         even = bool((rows.lengths == rows.lengths[0]).all())
 
-        def gather(index: Tensor) -> Batch:
+        def gather(index: Index) -> Batch:
             ids, lengths = rows.padded(index)  # (B, T), (B,)
             inputs = TokenBatch(ids.long(), None if even else lengths)
-            return Batch(inputs=inputs, targets=labels[index.to(self.device)], size=len(index))
+            return Batch(inputs=inputs, targets=labels[index.there], size=len(index))
 
-        return BucketedBatches(rows.lengths, batch_size, generator, gather)
+        return BucketedBatches(rows.lengths, batch_size, generator, gather, device=self.device)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy, in nats."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens
-from dlbench.data.sequences import BucketedBatches, Ragged
+from dlbench.data.sequences import BucketedBatches, Index, Ragged
 from dlbench.errors import UsageError
 
 from . import grammar
@@ -53,7 +53,9 @@ class ReberTask:
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> BucketedBatches:
         rows = self.rows[split]
-        return BucketedBatches(rows.lengths, batch_size, generator, lambda index: self._gather(rows, index))
+        return BucketedBatches(
+            rows.lengths, batch_size, generator, lambda index: self._gather(rows, index), device=self.device
+        )
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy over the strings' places, in nats."""
@@ -90,11 +92,11 @@ class ReberTask:
             "excess": cross_entropy - self.best[split],
         }
 
-    def _gather(self, rows: Ragged, index: Tensor) -> ReberBatch:
+    def _gather(self, rows: Ragged, index: Index) -> ReberBatch:
         values, lengths = rows.padded(index)  # (B, T, 3), (B,)
         ids, targets, legal = values.long().unbind(dim=2)
         mask = torch.arange(ids.shape[1], device=self.device) < lengths[:, None]
-        size = int(rows.lengths[index].sum())
+        size = sum(rows.sizes(index))
         return ReberBatch(inputs=TokenBatch(ids, lengths), targets=targets, mask=mask, size=size, legal=legal)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from dlbench import Batch, Signature, TokenBatch, Tokens, TokenSequence
-from dlbench.data.sequences import BucketedBatches, Ragged
+from dlbench.data.sequences import BucketedBatches, Index, Ragged
 
 from .sizes import check_at_least, check_sizes
 
@@ -54,16 +54,16 @@ class ReverseTask:
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> BucketedBatches:
         sources, written = self.sources[split], self.written[split]
 
-        def gather(index: Tensor) -> Batch:
+        def gather(index: Index) -> Batch:
             ids, lengths = sources.padded(index)  # (B, T), (B,)
             found = written.padded(index)[0].long()  # (B, T + 2)
             mask = torch.arange(found.shape[1] - 1, device=self.device) <= lengths[:, None]  # (B, T + 1)
             previous = torch.where(mask, found[:, :-1], 0)
-            inputs = TokenBatch(ids.long(), lengths, previous=previous)
-            size = int(sources.lengths[index].sum()) + len(index)
-            return Batch(inputs=inputs, targets=found[:, 1:], mask=mask, size=size)
+            sizes = sources.sizes(index)
+            inputs = TokenBatch(ids.long(), lengths, previous=previous, sizes=sizes)
+            return Batch(inputs=inputs, targets=found[:, 1:], mask=mask, size=sum(sizes) + len(index))
 
-        return BucketedBatches(sources.lengths, batch_size, generator, gather)
+        return BucketedBatches(sources.lengths, batch_size, generator, gather, device=self.device)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy over the written tokens, the end included, in nats."""
