@@ -1,7 +1,8 @@
-"""Trains pairs of model and task on the pretend device: `python pairs.py PRECISION [TASK ...]`, under `driver.python`.
+"""Trains pairs of model and task on the pretend device, under `driver.python`.
 
-Writes one line of JSON per pair: the syncs of its second training step, the fetching of its batch included, or what
-went wrong. Each pair lives through what a cell does: load, build, two steps, validation, choice of the state, judging.
+Reads a JSON list of [task, model, precision], and writes a line of JSON per pair: the syncs of its second training
+step, the fetching of its batch included, or what went wrong. Each pair lives through what a cell does: load, build, two
+steps, validation, choice of the state, judging.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ TINY = str(Path(__file__).with_name("tiny.py"))
 FEW = {"num_train": 64, "num_val": 16, "num_test": 16}
 TASKS: dict[str, Mapping[str, Any]] = {
     "digits": {}, "ring8": {"num_train": 256}, "digits_rows": {}, "adding": {"length": 12, **FEW},
-    "parity": {"length": 6, **FEW}, "hmm_tags": {"length": 8, **FEW}, "markov_chars": {"length": 8, **FEW},
-    "markov_masked": {"length": 8, **FEW}, "reverse": {"length": 6, **FEW}, "contacts": {}, "tiny_text": {},
-    "tiny_streams": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {}, "tiny_node": {},
+    "listops": {"length": 16, "min_length": 8, **FEW}, "reber": {"length": 12, **FEW},
+    "hmm_tags": {"length": 8, **FEW}, "markov_chars": {"length": 8, **FEW}, "markov_masked": {"length": 8, **FEW},
+    "reverse": {"length": 6, **FEW}, "contacts": {}, "tiny_text": {}, "tiny_streams": {}, "tiny_sounds": {},
+    "tiny_tags": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {}, "tiny_node": {},
     "tiny_edge": {}, "tiny_node_probe": {}, "tiny_graph_probe": {}, "tiny_hypergraph": {},
 }  # fmt: skip
 """At least one of each signature, with options that make it small."""
@@ -73,21 +75,21 @@ def smaller(catalog: Catalog, model: str) -> str:
     return str(Choice(model, (("width", 16),))) if wide else model
 
 
-def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, Any] | None:
-    """What there is to say about a pair; None where it is a planned skip."""
+def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, Any]:
+    """What there is to say about a pair: its `syncs` by what made the host wait, or its `skip` or `error`."""
     runtime = Runtime(device="cuda:0", precision=precision)
     settings = {"budget.steps": 2, "evaluate_every": 2, "batch_size": 4}
     asked = str(Choice(task, tuple(sorted(TASKS[task].items()))))
     made = planned(smaller(catalog, model), asked, settings, among=catalog, runtime=runtime)
     if not made.jobs:
-        return None
+        return {"skip": made.skips[0].reason}
     start = time.process_time()
     try:
         with pretend.Device():
             bench = dlbench.cell.open_bench(message(made, catalog))
             dlbench.cell._run_fold(bench, 0, 0, lambda point: None)
-    except NotApplicable:
-        return None
+    except NotApplicable as reason:
+        return {"skip": str(reason)}
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         ours = [frame for frame in frames if "dlbench" in frame.filename] or frames
@@ -96,16 +98,15 @@ def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, 
     return {"syncs": dict(sorted(Counting.last.items())), "s": round(time.process_time() - start, 2)}
 
 
-def main(precision: str, tasks: list[str]) -> None:
+def main(pairs: list[tuple[str, str, str]]) -> None:
+    """Train pairs of task, model and precision."""
     warnings.simplefilter("ignore")
     dlbench.cell.Trainer, dlbench.training.Stepper = Watched, Counting  # type: ignore[misc]
     catalog = discover([TINY])
-    for task in tasks or TASKS:
-        for model in catalog.specs["models"]:
-            found = None if model.endswith("*") else train(catalog, model, task, precision)
-            if found is not None:
-                print(json.dumps({"task": task, "model": model, "precision": precision, **found}), flush=True)
+    for task, model, precision in pairs:
+        found = train(catalog, model, task, precision)
+        print(json.dumps({"task": task, "model": model, "precision": precision, **found}), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(json.load(sys.stdin))

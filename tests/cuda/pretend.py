@@ -25,6 +25,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 SYNCS: Counter[str] = Counter()
 """How often the host has waited, by what made it wait."""
 
+STAGE = 64 * 1024  # bytes; the driver copies so much of pageable memory aside at once
 LOW = (torch.float16, torch.bfloat16)
 MIXES = {"copy_", "_to_copy", "_pack_padded_sequence", "_pad_packed_sequence", "_pack_padded_sequence_backward"}
 INDEXES = {"index", "_unsafe_index", "index_put", "index_put_", "_unsafe_index_put", "_index_put_impl_"}
@@ -132,6 +133,8 @@ def refuse(name: str, args: Any, kwargs: dict[str, Any], leaves: list[Tensor], o
     generator = kwargs.get("generator")
     if isinstance(generator, torch.Generator) and generator.device.type == "cpu":
         raise RuntimeError(f"{name}: Expected a 'cuda' device type for generator but found 'cpu'")
+    if name == "_pack_padded_sequence" and isinstance(args[1], Pretend):
+        raise RuntimeError("'lengths' argument should be a 1D CPU int64 tensor, but got 1D cuda:0 tensor")
     if name in MIXES or not on_gpu:
         return
     if name in INDEXES:  # indices may lie on the CPU: they are moved
@@ -148,18 +151,23 @@ def count(name: str, args: Any, kwargs: dict[str, Any], ours: bool, there: bool)
     elif name == "repeat_interleave" and kwargs.get("output_size") is None:
         SYNCS["repeat_interleave without output_size"] += 1
     elif name == "_to_copy" and ours != there:
-        if ours or not kwargs.get("non_blocking"):
-            SYNCS["copy to the CPU" if ours else "copy to the GPU"] += 1
+        count_copy(args[0], kwargs.get("non_blocking", False), ours)
     elif name == "copy_" and isinstance(args[0], Pretend) != isinstance(args[1], Pretend):
         given = args[2] if len(args) > 2 else kwargs.get("non_blocking", False)
-        if isinstance(args[1], Pretend) or (not given and args[1].dim()):
-            SYNCS["copy to the CPU" if isinstance(args[1], Pretend) else "copy to the GPU"] += 1
+        count_copy(args[1], given, isinstance(args[1], Pretend))
     elif name in INDEXES:
         for index in args[1]:
             if isinstance(index, Tensor) and not isinstance(index, Pretend):
                 SYNCS["index moved to the GPU"] += 1
             if isinstance(index, Tensor) and index.dtype in (torch.bool, torch.uint8):
                 SYNCS["boolean mask"] += 1
+
+
+def count_copy(source: Tensor, non_blocking: bool, to_cpu: bool) -> None:
+    """A copy between the devices. What isn't pinned is staged before it is sent: the host needn't wait where it says so
+    and all fits into the stage."""
+    if to_cpu or not non_blocking or source.numel() * source.element_size() > STAGE:
+        SYNCS["copy to the CPU" if to_cpu else "copy to the GPU"] += 1
 
 
 def computed(func: Any, name: str, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dlbench import (
+    Classes,
     Embedding,
     Graph,
     GraphClasses,
@@ -14,8 +15,10 @@ from dlbench import (
     Metric,
     NextToken,
     NodeClasses,
+    Series,
     TaskSpec,
     Tokens,
+    TokenTags,
 )  # fmt: skip
 from dlbench.data import Data
 from dlbench.kinds import EdgeClasses
@@ -133,6 +136,31 @@ def hypergraph(data: Data) -> Any:
     )  # fmt: skip
 
 
+def sounds(data: Data) -> Any:
+    """Series of 5 to 8 steps."""
+    import numpy as np
+
+    from dlbench_speech.fsdd import Sounds, SpokenDigits
+
+    lengths = np.arange(GRAPHS) % 4 + 5
+    found = Sounds(
+        values=draw().randn(lengths.sum(), 3).astype(np.float32), lengths=lengths, digits=np.arange(GRAPHS) % 10,
+        speakers=np.zeros(GRAPHS, int), takes=np.arange(GRAPHS),
+    )  # fmt: skip
+    chosen = {name: part.numpy() for name, part in splits(GRAPHS, "cpu").items()}
+    return SpokenDigits(sounds=found, splits=chosen, device=data.device)
+
+
+def tags(data: Data) -> Any:
+    """Sentences of two to five words with their spelling, each with its tag."""
+    from dlbench_language.labelling.tagged import Tagged, TaggedSentences, Treatment
+
+    sentences = [[f"w{(i + j) % 7}" * (j + 1) for j in range(i % 4 + 2)] for i in range(GRAPHS)]
+    found = Tagged(sentences, [[str(len(word) % CLASSES) for word in words] for words in sentences])
+    treatment = Treatment(normal=str.lower, characters=True, word_dropout=0.1, bucket=True)
+    return TaggedSentences(dict.fromkeys(("train", "val", "test"), found), treatment, device=data.device)
+
+
 def text(data: Data, *, carry: bool) -> Any:
     """A text of 12 letters, in streams whose state is carried, or in random windows."""
     import torch
@@ -161,5 +189,7 @@ def dlbench_tasks() -> Iterator[TaskSpec]:
     yield spec("tiny_node_probe", (Graph, Embedding), lambda data: single(data, probe=True))
     yield spec("tiny_graph_probe", (Graph, Embedding), graph_probe)
     yield spec("tiny_hypergraph", (Hypergraph, NodeClasses), hypergraph)
+    yield spec("tiny_sounds", (Series, Classes), sounds)
+    yield spec("tiny_tags", (Tokens, TokenTags), tags)
     yield spec("tiny_text", (Tokens, NextToken), lambda data: text(data, carry=False))
     yield spec("tiny_streams", (Tokens, NextToken), lambda data: text(data, carry=True))
