@@ -35,7 +35,7 @@ class Display:
         self._begun[job.name] = time.monotonic()
 
     def progress(self, job: Job, point: Mapping[str, Any]) -> None:
-        """A curve's new point; plain lines leave it out."""
+        """A curve's new point, or a profile's next launch; plain lines leave them out."""
 
     def finished(self, job: Job, record: Record) -> None:
         begun = self._begun.pop(job.name, None)
@@ -44,7 +44,8 @@ class Display:
             return
         self._ended += 1
         count = f"[{self._ended}/{self._total}] "
-        self.line(f"{count}{job.title}: {self.result(record)} in {time.monotonic() - begun:.1f} s")
+        spent = "" if record.is_profile else f" in {time.monotonic() - begun:.1f} s"  # other profiles' launches between
+        self.line(f"{count}{job.title}: {self.result(record)}{spent}")
 
     def skipped(self, skip: Skip) -> None:
         self.line(f"{skip.task} x {skip.model}: skipped: {skip.reason}")
@@ -84,6 +85,10 @@ class Terminal(Display):
         self._status(f"[{self._ended + 1}/{total}] {job.title} ...")
 
     def progress(self, job: Job, point: Mapping[str, Any]) -> None:
+        if "launch" in point:
+            done = f"[{self._ended}/{self._total}] "
+            self._status(f"{done}{job.title}: launch {point['launch']} of {point['launches']} ...")
+            return
         spent = time.monotonic() - self._begun[job.name]
         left = spent * (1 / point["share"] - 1) if point["share"] > 0 else 0.0
         value = f"{point['metric']} {shown(point['value'], point['unit'])}"

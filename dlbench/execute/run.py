@@ -24,7 +24,9 @@ class Display(Protocol):
     """What shows a run to a person."""
 
     def started(self, job: Job, position: int, total: int) -> None: ...
-    def progress(self, job: Job, point: Mapping[str, Any]) -> None: ...
+    def progress(self, job: Job, point: Mapping[str, Any]) -> None:
+        """A cell's new point of its curve, or the `launch` of `launches` that a profile begins."""
+        ...
     def finished(self, job: Job, record: Record) -> None: ...
     def skipped(self, skip: Skip) -> None: ...
     def warn(self, text: str) -> None: ...
@@ -70,10 +72,7 @@ class Runner:
             executor.jobs = 1
             good = {job.pair for job in plan.cells if (r := records.get(job.name)) and r.status == "ok"}
             profiles = [job for job in plan.profiles if not plan.cells or job.pair in good]
-            for position, job in enumerate(profiles):
-                record = self._profile(job, executor, position, len(profiles))
-                if record is not None:
-                    records[job.name] = record
+            records |= self._profiles(profiles, executor)
         return list(records.values())
 
     def _cells(self, cells: list[Job], executor: LocalExecutor) -> dict[str, Record]:
@@ -97,23 +96,44 @@ class Runner:
                 records[job.name] = record
         return records
 
-    def _profile(self, job: Job, executor: LocalExecutor, position: int, total: int) -> Record | None:
+    def _profiles(self, profiles: list[Job], executor: LocalExecutor) -> dict[str, Record]:
+        """The first launch of every profile, then the second of every one, and so on: a machine whose pace changes
+        meanwhile is as fast or slow for all. A launch that doesn't end ok is its profile's last."""
+        records = {job.name: record for job in profiles if (record := self._known(job)) is not None}
+        todo = {job.name: job for job in profiles if job.name not in records}
+        position = {name: i for i, name in enumerate(todo)}
+        launches: dict[str, list[Any]] = {name: [] for name in todo}
+        while todo:
+            for name, job in list(todo.items()):
+                self._show_launch(job, len(launches[name]), position[name], len(position))
+                result = self._launch(job, launches[name], executor)
+                if result is not None:
+                    del todo[name]
+                    record = self._conclude(job, result)
+                    if record is not None:
+                        records[name] = record
+        return records
+
+    def _show_launch(self, job: Job, done: int, position: int, total: int) -> None:
         assert job.protocol is not None
-        if (known := self._known(job)) is not None:
-            return known
-        self.display.started(job, position, total)
-        launches: list[Any] = []
-        for _ in range(job.protocol.launches):
-            (done,) = executor.run([self._message(job)], lambda point: None)
-            result = outcome_of(done, self.limits)
-            if result["status"] != "ok":
-                unfinished = {"profile": {"protocol": asdict(job.protocol), "launches": launches}}
-                return self._conclude(job, {**result, "body": unfinished})
-            launches.append({key: value for key, value in result["body"].items() if key not in ("cuda", "cudnn")})
-        flags = sorted({flag for launch in launches for flag in launch["flags"]})
+        if not done:
+            self.display.started(job, position, total)
+        self.display.progress(job, {"launch": done + 1, "launches": job.protocol.launches})
+
+    def _launch(self, job: Job, launches: list[Any], executor: LocalExecutor) -> dict[str, Any] | None:
+        """One more launch of a profile, added to those before; the profile's result where it was the last."""
+        assert job.protocol is not None
+        (done,) = executor.run([self._message(job)], lambda point: None)
+        result = outcome_of(done, self.limits)
         profile = {"protocol": asdict(job.protocol), "launches": launches}
+        if result["status"] != "ok":
+            return {**result, "body": {"profile": profile}}
+        launches.append({key: value for key, value in result["body"].items() if key not in ("cuda", "cudnn")})
+        if len(launches) < job.protocol.launches:
+            return None
+        flags = sorted({flag for launch in launches for flag in launch["flags"]})
         body = {"profile": profile, "params": launches[0]["params"], "flags": flags}
-        return self._conclude(job, {**result, "body": body})
+        return {**result, "body": body}
 
     def _look_up(self, jobs: list[Job]) -> dict[str, Record]:
         """The records that are there and done, by name. What is stale is said, and runs again."""
