@@ -14,16 +14,17 @@ from ..learner import Batch, Learner
 from ..optimizers import Optimizers
 from ..specs import ProfileProtocol
 from ..training import Stepper
-from .launch import profile
+from .launch import profile, profile_training
 from .subject import Subject
 
 STEPPER, EVALUATOR = "_dlbench_stepper", "_dlbench_evaluator"
 
 
 def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
-    """One launch of a profile."""
+    """One launch of a profile, or of the `training` in it alone."""
     bench = open_bench(job)
-    found = profile(subject_of(bench), ProfileProtocol(**job["protocol"]))
+    measure = profile_training if job.get("only") == "training" else profile
+    found = measure(subject_of(bench), ProfileProtocol(**job["protocol"]))
     bench.settings.restore()
     flags = {*found["flags"], *(["changed_global_state"] if bench.settings.changed else [])}
     return {**found, "flags": sorted(flags)}

@@ -14,13 +14,14 @@ import torch
 from ..learner import Batch
 from ..specs import ProfileProtocol
 from . import clock
+from .calibration import Calibration, fingerprint
 from .clock import Blocks
 from .energy import SHORTEST_WINDOW_S, Energy
 from .environment import OtherLoad, load_average
 from .flops import count_flops
 from .memory import TOO_COARSE_BYTES, held_on_card, peak_bytes, resident_peak_bytes
 from .nvml import find_gpu
-from .subject import Subject, model_bytes, num_parameters
+from .subject import Resident, Subject, model_bytes, num_parameters
 
 LOADER_BOUND = 0.9
 """The pipeline's share of the resident batch's throughput under which the loader is what limits it."""
@@ -37,6 +38,11 @@ def profile(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:
     return _Launch(subject, protocol).run()
 
 
+def profile_training(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:
+    """The speed of training alone, as `profile` returns it."""
+    return _Launch(subject, protocol).run_training()
+
+
 class _Launch:
     """The passes over one subject, in order; each leaves its figures and its time."""
 
@@ -48,12 +54,11 @@ class _Launch:
         self.learner: Any
         self.optimizers: Any
         self.on_cuda = subject.device.startswith("cuda")
+        self.calibration: dict[str, Any] = {"program": fingerprint()}
 
     def run(self) -> dict[str, Any]:
         before, load = load_average(), OtherLoad()
-        with self._phase("setup"):
-            self.learner, self.optimizers = self.subject.build()
-            self.batch = self.subject.first_batch()
+        self._set_up()
         with self._phase("flops"):
             flops = self._flops()
         with self._phase("warmup"):
@@ -66,20 +71,33 @@ class _Launch:
             "model_bytes": model_bytes(self.learner),
             "optimizer_bytes": self.optimizers.state_bytes(),
         }
-        del self.learner, self.optimizers
+        del self.learner, self.optimizers, self.meter
         with self._phase("memory"), clock.steady():
             memory = self._memory()
         return {
             **sizes,
             "batch_size": self.subject.batch_size,
-            "units_per_step": self.batch.size,
+            "units_per_step": self.resident.batch.size,
             "flops_per_example": flops,
             **speed,
+            "calibration": self.calibration,
             "memory": memory,
             "flags": sorted(self.flags),
             "phases": {name: round(seconds, 6) for name, seconds in self.phases.items()},
             "load_average": [before, load_average()],
         }
+
+    def run_training(self) -> dict[str, Any]:
+        self._set_up()
+        self._warm_up()
+        with clock.steady(self._resident_step, self.sync):
+            train = self._blocks(self._resident_step)
+        return {"train": _figures(train), "units_per_step": self.resident.batch.size, "flags": sorted(self.flags)}
+
+    def _set_up(self) -> None:
+        with self._phase("setup"):
+            self.learner, self.optimizers = self.subject.build()
+            self.resident = self.subject.resident()
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -88,6 +106,15 @@ class _Launch:
         self.sync()
         self.phases[name] = time.perf_counter() - start
 
+    @contextmanager
+    def _pass(self, name: str) -> Iterator[None]:
+        """A timed phase between two readings of the calibration, the first of which ended the phase before."""
+        with self._phase(name):
+            yield
+        self.readings.append(self.meter.read())
+        ends = self.readings[-2:]
+        self.calibration[name] = {"s": [end.wall_s for end in ends], "cpu_s": [end.cpu_s for end in ends]}
+
     # --- one step of each sort -------------------------------------------------------------------------------
 
     def _train(self, batch: Batch) -> int:
@@ -95,13 +122,13 @@ class _Launch:
         return batch.size
 
     def _resident_step(self) -> int:
-        return self._train(self.batch)
+        return self._train(self.resident())
 
     def _pipeline_step(self, batches: Iterator[Batch]) -> int:
         return self._train(next(batches))
 
-    def _evaluate(self, batch: Batch, units: int) -> int:
-        self.subject.evaluate(self.learner, batch)
+    def _evaluate(self, resident: Resident, units: int) -> int:
+        self.subject.evaluate(self.learner, resident())
         return units
 
     # --- passes ----------------------------------------------------------------------------------------------
@@ -111,10 +138,10 @@ class _Launch:
         self.learner.train()
         train = self._count(self._resident_step)
         self.learner.eval()
-        units = self.subject.evaluated_units(self.learner, self.batch)
-        infer = self._count(partial(self._evaluate, self.batch, units))
+        units = self.subject.evaluated_units(self.learner, self.resident())
+        infer = self._count(partial(self._evaluate, self.resident, units))
         self.learner.train()
-        return {"train": _ratio(train, self.batch.size), "infer": _ratio(infer, units)}
+        return {"train": _ratio(train, self.resident.batch.size), "infer": _ratio(infer, units)}
 
     def _count(self, step: Callable[[], object]) -> int | None:
         """None where not countable, or where parameters worked and no product was seen."""
@@ -132,19 +159,21 @@ class _Launch:
     def _speed(self) -> dict[str, Any]:
         """The timed passes. Training comes first, so that evaluation sees a state that steps have moved."""
         self.learner.train()
-        with self._phase("train"):
+        self.meter = Calibration(self.subject.device, self.sync)
+        self.readings = [self.meter.read()]
+        with self._pass("train"):
             train = self._blocks(self._resident_step)
-        with self._phase("pipeline"):
+        with self._pass("pipeline"):
             pipeline = self._blocks(partial(self._pipeline_step, self.subject.endless()))
-        with self._phase("energy"):
+        with self._pass("energy"):
             energy = self._energy(train)
         if pipeline.units_per_s < LOADER_BOUND * train.units_per_s:
             self.flags.add("loader_bound")
         self.learner.eval()
-        with self._phase("infer"):
-            units = self.subject.evaluated_units(self.learner, self.batch)
-            infer = self._blocks(partial(self._evaluate, self.batch, units))
-        with self._phase("latency"):
+        with self._pass("infer"):
+            units = self.subject.evaluated_units(self.learner, self.resident())
+            infer = self._blocks(partial(self._evaluate, self.resident, units))
+        with self._pass("latency"):
             latency = self._latency()
         self.learner.train()
         found = {
@@ -167,9 +196,9 @@ class _Launch:
 
     def _latency(self) -> dict[str, float | int | None]:
         """Of one evaluation of the test split's first batch of one, synchronised."""
-        batch = self.subject.first_batch("test", 1)
-        units = self.subject.evaluated_units(self.learner, batch)
-        step = partial(self._evaluate, batch, units)
+        single = self.subject.resident("test", 1)
+        units = self.subject.evaluated_units(self.learner, single())
+        step = partial(self._evaluate, single, units)
         for _ in range(3):  # new shapes, new kernels
             step()
         window = self.protocol.rounds * self.protocol.block_s

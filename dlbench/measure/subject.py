@@ -5,14 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..data.batches import whole_pass
 from ..kinds import Sample, Signature, batch_size_of
-from ..learner import Batch, Batches, Learner, Task
+from ..learner import Batch, Batches, Learner, Task, map_tensors
 from ..optimizers import Optimizers
+
+
+class Resident:
+    """One batch for step after step, whose inputs are as new to each as those of a batch of training are.
+
+    Layers may keep what they make of their inputs' tensors for as long as batches hold the very same ones, as those of
+    one full graph do. So a tensor that the batch which `follows` holds too is handed out as it is, and any other as
+    another object on the same memory, without a copy.
+    """
+
+    def __init__(self, batch: Batch, follows: Batch) -> None:
+        self.batch = batch
+        self._new = {id(tensor) for tensor in _tensors(batch)} - {id(tensor) for tensor in _tensors(follows)}
+
+    def __call__(self) -> Batch:
+        """The batch for one more step."""
+        batch = self.batch
+        inputs = map_tensors(batch.inputs, self._renewed)
+        return Batch(inputs, batch.targets, batch.mask, batch.size, batch.continues)
+
+    def _renewed(self, tensor: Tensor) -> Tensor:
+        return tensor.detach() if id(tensor) in self._new else tensor
+
+
+def _tensors(batch: Batch) -> list[Tensor]:
+    found: list[Tensor] = []
+
+    def note(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    map_tensors(batch.inputs, note)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +70,15 @@ class Subject:
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
 
     def first_batch(self, split: str = "train", batch_size: int | None = None) -> Batch:
-        """The first batch of a split; training's is the resident one. Drawn from a fixed seed."""
+        """The first batch of a split. Drawn from a fixed seed."""
         return next(whole_pass(self._pass(split, batch_size or self.batch_size), split))
+
+    def resident(self, split: str = "train", batch_size: int | None = None) -> Resident:
+        """The first batch of a split, to be used again and again."""
+        size = batch_size or self.batch_size
+        passes = (whole_pass(self._pass(split, size), split) for _ in range(2))  # one may hold a single batch
+        first, second = islice(chain.from_iterable(passes), 2)
+        return Resident(first, second)
 
     def endless(self) -> Iterator[Batch]:
         """Training batches, pass after pass."""

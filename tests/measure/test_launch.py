@@ -70,6 +70,7 @@ def test_a_profile_holds_what_a_record_promises(make_subject: Make) -> None:
     assert set(found) == {
         "params", "model_bytes", "optimizer_bytes", "batch_size", "units_per_step", "flops_per_example", "train",
         "pipeline", "infer", "latency_ms", "memory", "energy_j_per_example", "flags", "phases", "load_average",
+        "calibration",
     }  # fmt: skip
     params = 20 * 16 + 16 + 16 * 3 + 3
     assert found["params"] == params
