@@ -1,8 +1,8 @@
 """Two result sets, row by row: did metric, speed or memory change? Three verdicts: better, worse, can't tell.
 
 Rows match on suite, task, model, options, variant and runtime. Metrics are compared over shared seeds and corrected
-(Holm) over all metrics of the comparison, because one gate stands on all of them. Speeds are compared only on the same
-machine under the same torch.
+(Holm) over all metrics of the comparison, because one gate stands on all of them; speeds likewise. Speeds are compared
+only on the same machine under the same torch, relative to the calibration (see `speeds`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from statistics import fmean, median
 from typing import Any
 
@@ -18,17 +18,16 @@ from .errors import unknown
 from .groups import Group, RowKey, groups, status_of
 from .rendering import csv_text, markdown_table, terminal_tables
 from .results import Record
+from .speeds import Launches, compare_speeds, verdict_speed
 from .stats import (
     Call,
     Comparison,
     Verdict,
-    compare_launches,
     compare_scores,
     holm,
     metric_margin,
     verdict_memory,
     verdict_metric,
-    verdict_speed,
 )
 
 FORMATS = ("terminal", "csv", "md", "json")
@@ -42,7 +41,7 @@ class Change:
     """One quantity of one row: the metric (by its name), `train speed`, `infer speed`, `memory`, `status` (the share of
     cells that are ok), or `row` where only one side has it. `old`, `new` are in `unit` (of speeds `ms` of wall time or
     `ms cpu`, per step). `effect` is new - old for a metric, else the ratio new / old, with its interval where there is
-    one; a speed's ratio above 1 is slower."""
+    one; a speed's ratio, above 1 where it is slower, is relative to the calibration."""
 
     suite: str
     task: str
@@ -70,12 +69,13 @@ def compare(old_by_suite: dict[str, list[Record]], new_by_suite: dict[str, list[
         else:
             side = "old" if key in old else "new"
             changes.append(_change(key, "row", verdict="can't tell", why=f"only in the {side} results"))
-    metrics = _metric_changes(pairs)
+    metrics, speeds = _metric_changes(pairs), _speed_changes(pairs)
     for index, (before, after) in enumerate(pairs):
         changes += _status_changes(before, after)
         if metrics[index] is not None:
             changes.append(metrics[index])
-        changes += _profile_changes(before, after)
+        changes += speeds[index]
+        changes += _memory_changes(before, after)
     return changes
 
 
@@ -171,12 +171,7 @@ def _status_changes(before: Group, after: Group) -> Iterator[Change]:
         yield _change(after.key, "status", verdict=call, why=f"{why}: {reason}" if reason else why)
 
 
-def _profile_changes(before: Group, after: Group) -> Iterator[Change]:
-    for quantity, name in (("train speed", "train_step"), ("infer speed", "infer_step")):
-        clock = _clock(before, after, name)
-        sides = before.launches(clock), after.launches(clock)
-        if any(sides):
-            yield _speed_change(before, after, quantity, clock)
+def _memory_changes(before: Group, after: Group) -> Iterator[Change]:
     name = "train_peak_bytes" if before.launches("train_peak_bytes") else "infer_peak_bytes"
     old, new = (median(values) if values else None for values in (before.launches(name), after.launches(name)))
     if old is not None or new is not None:
@@ -190,27 +185,60 @@ def _profile_changes(before: Group, after: Group) -> Iterator[Change]:
         )  # fmt: skip
 
 
+def _speed_changes(pairs: list[tuple[Group, Group]]) -> list[list[Change]]:
+    """The changes of train and infer speed of each pair; p-values corrected over all of them."""
+    asked = []
+    for index, (before, after) in enumerate(pairs):
+        for name in ("train", "infer"):
+            clock = _clock(before, after, name)
+            old, new = _launches(before, name, clock), _launches(after, name, clock)
+            if old.seconds or new.seconds:
+                asked.append((index, f"{name} speed", "ms cpu" if clock == "cpu_s" else "ms", (old, new)))
+    obstacles = [_speed_obstacles(*pairs[index]) for index, *_ in asked]
+    compared = iter(compare_speeds([entry[-1] for entry, why in zip(asked, obstacles, strict=True) if not why]))
+    changes: list[list[Change]] = [[] for _ in pairs]
+    for (index, quantity, unit, (old, new)), why in zip(asked, obstacles, strict=True):
+        comparison = Comparison(effect=_ratio(old, new), how="; ".join(why)) if why else next(compared)
+        verdict = verdict_speed(comparison)
+        changes[index].append(_change(
+            pairs[index][1].key, quantity, unit=unit, old=_mean_ms(old),
+            new=_mean_ms(new), effect=comparison.effect, low=comparison.low, high=comparison.high,
+            verdict=verdict.call, why=verdict.why,
+        ))  # fmt: skip
+    return changes
+
+
 def _clock(before: Group, after: Group, name: str) -> str:
     """Processor seconds where one CPU thread does all the work and both sides have them, because other processes
     disturb wall time; else wall. (Those of several threads add up and don't say how long a step takes.)"""
-    cpu = f"{name}_cpu_s"
     one_thread = after.key.device == "cpu" and after.key.threads == 1
-    return cpu if one_thread and before.launches(cpu) and after.launches(cpu) else f"{name}_s"
+    return "cpu_s" if one_thread and all(_seconds(group, name, "cpu_s") for group in (before, after)) else "s"
 
 
-def _speed_change(before: Group, after: Group, quantity: str, clock: str) -> Change:
-    sides = before.launches(clock), after.launches(clock)
-    comparison = compare_launches(*sides)
+def _seconds(group: Group, name: str, clock: str) -> list[float]:
+    return [value for value in group.launches(f"{name}_step_{clock}") if value > 0]
+
+
+def _launches(group: Group, name: str, clock: str) -> Launches:
+    calibration = [value for value in group.launches(f"{name}_calibration_{clock}") if value > 0]
+    return Launches(seconds=_seconds(group, name, clock), calibration=calibration)
+
+
+def _mean_ms(side: Launches) -> float | None:
+    return 1e3 * math.exp(fmean(map(math.log, side.seconds))) if side.seconds else None
+
+
+def _ratio(old: Launches, new: Launches) -> float | None:
+    sides = _mean_ms(old), _mean_ms(new)
+    return sides[1] / sides[0] if sides[0] and sides[1] else None
+
+
+def _speed_obstacles(before: Group, after: Group) -> list[str]:
+    """Sentences on why two profiles' speeds can't be compared."""
     obstacles = [*_elsewhere(before, after), *_other_batch(before, after), *_unusable(before, after)]
-    if obstacles:
-        comparison = replace(comparison, low=None, high=None, p=None, how="; ".join(obstacles))
-    verdict = verdict_speed(comparison)
-    old, new = (1e3 * math.exp(fmean(map(math.log, side))) if side else None for side in sides)
-    unit = "ms cpu" if clock.endswith("_cpu_s") else "ms"
-    return _change(
-        after.key, quantity, unit=unit, old=old, new=new, effect=comparison.effect, low=comparison.low,
-        high=comparison.high, verdict=verdict.call, why=verdict.why,
-    )  # fmt: skip
+    programs = {str(launch["calibration"]["program"]) for group in (before, after) for launch in group.raw_launches
+                if launch.get("calibration")}  # fmt: skip
+    return obstacles + (["calibrated by different programs: measure both sides anew"] if len(programs) > 1 else [])
 
 
 def _unusable(before: Group, after: Group) -> list[str]:

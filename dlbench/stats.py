@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 ALPHA = 0.05
 MIN_FOR_INTERVAL = 3
 MIN_FOR_CLAIM = 5
-SPEED_MARGIN = 0.05
 MEMORY_MARGIN = 0.01
 RELATIVE_MARGIN = 0.001
 MARGINS = {"fraction": 0.001, "points": 0.1}
@@ -183,24 +182,6 @@ def holm_each(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return corrected
 
 
-def compare_launches(old: Iterable[float], new: Iterable[float]) -> Comparison:
-    """The ratio new / old of positive figures, one per launch, with its interval.
-
-    The logs of the launches are compared by the t-test with pooled variance: both sides measure the same way, and
-    pooling gives three launches a side four degrees of freedom where Welch's test may fall to two."""
-    logs = [[math.log(v) for v in side if math.isfinite(v) and v > 0] for side in (old, new)]
-    if not all(logs):
-        return Comparison(effect=None, how="not measured on both sides")
-    effect = fmean(logs[1]) - fmean(logs[0])
-    if min(map(len, logs)) < 2:
-        return Comparison(effect=math.exp(effect), how="one launch can't be tested")
-    degrees = len(logs[0]) + len(logs[1]) - 2
-    pooled = sum((len(side) - 1) * variance(side) for side in logs) / degrees
-    how = f"t-test over {len(logs[0])} and {len(logs[1])} launches"
-    low, high, p = _t_test(effect, pooled * sum(1 / len(side) for side in logs), degrees)
-    return Comparison(effect=math.exp(effect), low=math.exp(low), high=math.exp(high), p=p, how=how)
-
-
 def metric_margin(unit: str, value: float) -> float:
     """The smallest difference worth a verdict: 0.1 percentage points of a fraction, 0.1 points, and 0.1 % of the old
     value for any other unit. It is not the sampling error of the test split: both sides were judged on the same one."""
@@ -219,20 +200,6 @@ def verdict_metric(comparison: Comparison, *, higher_is_better: bool, margin: fl
     if abs(comparison.effect) < margin:
         return Verdict(call="can't tell", why=f"{shown}, but smaller than the margin of {margin:.2g}")
     return Verdict(call="better" if (comparison.effect > 0) == higher_is_better else "worse", why=shown)
-
-
-def verdict_speed(comparison: Comparison) -> Verdict:
-    """For a ratio of times, so that above 1 is slower: better or worse where it is significant and outside
-    [0.95, 1.05]. Both conditions are needed: the first holds false alarms down on a noisy machine, the second on a
-    quiet one."""
-    if comparison.effect is None or comparison.p is None:
-        return Verdict(call="can't tell", why=comparison.how)
-    shown = f"{comparison.how}, p = {comparison.p:.2g}"
-    if comparison.p >= ALPHA:
-        return Verdict(call="can't tell", why=shown)
-    if 1 - SPEED_MARGIN <= comparison.effect <= 1 + SPEED_MARGIN:
-        return Verdict(call="can't tell", why=f"{shown}, but within {SPEED_MARGIN:.0%}")
-    return Verdict(call="worse" if comparison.effect > 1 else "better", why=shown)
 
 
 def verdict_memory(old: float | None, new: float | None) -> Verdict:

@@ -138,6 +138,52 @@ def test_speeds_from_elsewhere_cannot_be_compared(place):
     assert "another" in found["accuracy"].why
 
 
+def test_a_change_that_the_calibration_shows_as_well_is_the_machines():
+    """The machine was 12 % slower in the new run; what is called is what goes beyond."""
+    old = [profile(launches(0.0100, 0.0101, 0.0099))]
+
+    def verdict(*seconds: float) -> Change:
+        return changes(old, [profile(launches(*seconds, pace=1.12))])["train speed"]
+
+    same = verdict(0.0112, 0.0113, 0.0111)
+    assert (same.verdict, same.effect) == ("can't tell", pytest.approx(1.0, abs=0.002))
+    assert "a calibration that took x1.120" in same.why
+    assert verdict(0.0115, 0.0116, 0.0114).verdict == "can't tell"
+    assert verdict(0.0145, 0.0146, 0.0144).verdict == "worse"
+    assert verdict(0.0085, 0.0086, 0.0084).verdict == "better"
+
+
+def test_speeds_without_the_same_calibration_get_no_verdict():
+    old, slow = launches(0.0100, 0.0101, 0.0099), launches(0.0200, 0.0201, 0.0199)
+    assert changes([profile(old)], [profile(slow)])["train speed"].verdict == "worse"
+    bare = [{key: value for key, value in entry.items() if key != "calibration"} for entry in old]
+    for sides in ((bare, slow), (slow, bare), (bare, bare)):
+        found = changes(*([profile(side)] for side in sides))["train speed"]
+        assert (found.verdict, found.why) == (
+            "can't tell",
+            "no calibration tells the machine's pace: measure both sides anew",
+        )
+        assert found.effect is not None
+    other = [{**entry, "calibration": {**entry["calibration"], "program": "p2"}} for entry in slow]
+    found = changes([profile(old)], [profile(other)])["train speed"]
+    assert (found.verdict, found.effect) == ("can't tell", pytest.approx(2.0, abs=0.01))
+    assert "different programs" in found.why
+
+
+def test_p_values_of_speeds_are_corrected_over_the_comparison():
+    """A change that is called alone (p = 0.01) is not when nineteen other speeds were looked at as well."""
+
+    def verdicts(count: int) -> set[str]:
+        sides = [
+            [profile(launches(*seconds), model={"name": f"m{i}"}) for i in range(count)]
+            for seconds in ((0.0100, 0.0103, 0.0097), (0.0110, 0.0113, 0.0107))
+        ]
+        return {c.verdict for c in compare({"s": sides[0]}, {"s": sides[1]}) if c.quantity == "train speed"}
+
+    assert verdicts(1) == {"worse"}
+    assert verdicts(10) == {"can't tell"}
+
+
 def test_another_batch_size_cannot_be_compared():
     new = profile(launches(0.02, 0.02, 0.021), recipe={"batch_size": 256})
     assert "batch size (128 -> 256)" in changes([profile()], [new])["train speed"].why

@@ -9,7 +9,6 @@ import pytest
 import scipy.stats
 
 from dlbench.stats import (
-    compare_launches,
     compare_scores,
     holm,
     mean_interval,
@@ -18,7 +17,6 @@ from dlbench.stats import (
     pareto_front,
     verdict_memory,
     verdict_metric,
-    verdict_speed,
 )
 
 NAN = float("nan")
@@ -212,57 +210,7 @@ def test_margins_by_unit():
     assert metric_margin("nats", -200.0) == pytest.approx(0.2)
 
 
-# --- verdicts on speed and memory -------------------------------------------------------------------------
-
-
-def speed_calls(slowdown: float, sd: float, repeats: int) -> list[str]:
-    """Verdicts on three launches a side whose logs vary by `sd`; the new side is `slowdown` times as slow."""
-    rng = np.random.default_rng(4)
-    old, new = (0.005 * np.exp(rng.normal(size=(repeats, 3)) * sd) for _ in range(2))
-    return [verdict_speed(compare_launches(a, b)).call for a, b in zip(old, slowdown * new, strict=True)]
-
-
-@pytest.mark.parametrize("sd", [0.01, 0.015, 0.02, 0.03])
-def test_same_program_twice_is_called_different_at_most_once_in_twenty(sd):
-    calls = np.array(speed_calls(1.0, sd, 2000)) != "can't tell"
-    runs = calls.reshape(100, 20).sum(axis=1)
-    assert (runs <= 1).mean() >= 0.93
-    assert calls.mean() <= 0.05
-
-
-@pytest.mark.parametrize("sd", [0.2, 0.5])
-def test_false_alarms_stay_under_five_percent_however_noisy_the_machine(sd):
-    calls = np.array(speed_calls(1.0, sd, 2000)) != "can't tell"
-    assert calls.mean() <= 0.06
-
-
-@pytest.mark.parametrize(("sd", "least"), [(0.01, 0.99), (0.015, 0.97), (0.02, 0.70)])
-def test_slowdown_of_8_percent_is_called_in_18_of_20(sd, least):
-    """`least`: the share of runs of 20 in which at least 18 are called; on average 18 are at every noise here."""
-    calls = np.array(speed_calls(1.08, sd, 2000)) == "worse"
-    assert calls.mean() >= 0.9
-    assert (calls.reshape(100, 20).sum(axis=1) >= 18).mean() >= least
-
-
-def test_speed_comparison_is_the_pooled_t_test_on_logs():
-    old, new = [1.00, 1.02, 0.99], [1.10, 1.12, 1.09]
-    found = compare_launches(old, new)
-    expected = scipy.stats.ttest_ind(np.log(new), np.log(old))
-    interval = expected.confidence_interval()
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx((math.exp(interval.low), math.exp(interval.high)))
-    assert found.effect == pytest.approx(math.exp(np.log(new).mean() - np.log(old).mean()))
-    assert verdict_speed(found).call == "worse"
-    assert verdict_speed(compare_launches(new, old)).call == "better"
-
-
-def test_speed_verdict_within_five_percent_and_where_not_measured():
-    near = verdict_speed(compare_launches([1.0, 1.001, 0.999], [1.03, 1.031, 1.029]))
-    assert near.call == "can't tell"
-    assert "within 5%" in near.why
-    assert verdict_speed(compare_launches([1.0], [2.0])).call == "can't tell"
-    assert verdict_speed(compare_launches([], [2.0])).call == "can't tell"
-    assert verdict_speed(compare_launches([NAN, 0.0], [2.0, 2.0])).why == "not measured on both sides"
+# --- verdicts on memory -----------------------------------------------------------------------------------
 
 
 def test_memory_verdict_is_an_exact_threshold():
