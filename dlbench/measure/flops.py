@@ -10,33 +10,38 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 _TRANSPARENT = frozenset({"aten", "prim", "prims", "profiler", "c10d", "_c10d_functional"})
+_ATTENTION = ("flash_attention_for_cpu", "flash_attention", "efficient_attention", "cudnn_attention",
+              "fused_attention_overrideable")  # fmt: skip
 
 
 def count_flops(function: Callable[[], object]) -> int | None:
     """The FLOPs of what `function()` executes, forward and backward: dense, sparse (by their non-zeros) and batched
-    products, convolutions, attention, recurrent layers. Elementwise work, norms, scatters and gathers add nothing, as
-    in the published counts. None where operators took part that nobody can look into."""
-    watch = _Watch()
+    products, convolutions, attention, recurrent layers. Elementwise work, norms, scatters and gathers add nothing, and
+    neither does what a fused kernel computes a second time to save memory, as in the published counts: the figure is
+    the same whichever kernel torch picks. None where operators took part that nobody can look into."""
+    formulas = _formulas()
+    watch = _Watch({*flop_registry, *formulas})
     with ExitStack() as stack:
         stack.enter_context(_open_kernels())
         stack.enter_context(watch)
-        counter = stack.enter_context(FlopCounterMode(display=False, custom_mapping=_formulas()))
+        counter = stack.enter_context(FlopCounterMode(display=False, custom_mapping=formulas))
         function()
     return None if watch.opaque else int(counter.get_total_flops())
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the operators that come from outside torch."""
+    """Notes the operators that come from outside torch, and torch's own kinds of attention without a formula."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: set[Any]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.opaque: set[str] = set()
+        self.counted, self.opaque = counted, set[str]()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.namespace not in _TRANSPARENT:
+        unknown = "attention" in func.name() and func.overloadpacket not in self.counted
+        if func.namespace not in _TRANSPARENT or unknown:
             self.opaque.add(str(func))
         return func(*args, **(kwargs or {}))
 
@@ -72,6 +77,9 @@ def _formulas() -> dict[Any, Callable[..., int]]:
         aten._cudnn_rnn: _recurrent_network,
         aten._cudnn_rnn_backward: _twice(_recurrent_network),
     }
+    for kernel in _ATTENTION:
+        formulas[getattr(aten, f"_scaled_dot_product_{kernel}")] = _attention
+        formulas[getattr(aten, f"_scaled_dot_product_{kernel}_backward")] = _attention_backward
     for formula in set(formulas.values()):
         formula._get_raw = True  # type: ignore[attr-defined]
     return formulas
@@ -109,6 +117,16 @@ def _recurrent_network(inputs: Tensor, weights: Sequence[Tensor], *_: Any, **__:
     """All layers and directions, in cuDNN; biases are vectors, and don't count."""
     used = sum(weight.numel() for weight in weights if weight.dim() > 1)
     return 2 * inputs.numel() // inputs.shape[-1] * used
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any) -> int:
+    """(B, H, L, E), (B, H, S, E), (B, H, S, V): the scores of all S places, then their mean of values."""
+    places = key.shape[-2]
+    return 2 * query.numel() * places + 2 * query.numel() // query.shape[-1] * places * value.shape[-1]
+
+
+def _attention_backward(_: Tensor, query: Tensor, key: Tensor, value: Tensor, *__: Any, **___: Any) -> int:
+    return 2 * _attention(query, key, value)
 
 
 def _twice(formula: Callable[..., int]) -> Callable[..., int]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.functional import scaled_dot_product_attention
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from dlbench.measure.flops import count_flops
 
@@ -78,6 +84,48 @@ def test_the_encoders_fused_path_is_looked_into() -> None:
     attention = 2 * 2 * 3 * 5 * 5 * 16
     assert flops == projections + attention
     assert torch.backends.mha.get_fastpath_enabled()
+
+
+class Kernels(TorchDispatchMode):
+    """Notes which kinds of attention torch runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if "attention" in func.name():
+            self.seen.add(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("train", [False, True])
+@pytest.mark.parametrize("backend", [SDPBackend.MATH, SDPBackend.FLASH_ATTENTION])
+def test_attention_counts_the_same_whichever_kernel_torch_picks(backend: SDPBackend, train: bool) -> None:
+    """Which it picks depends on version, processor and gradients; so both are asked for, and torch says which ran."""
+    query, key, value = (torch.randn(3, 2, places, 8, requires_grad=train) for places in (5, 7, 7))
+
+    def attend() -> None:
+        outputs = scaled_dot_product_attention(query, key, value)
+        if train:
+            outputs.sum().backward()
+
+    with sdpa_kernel(backend):
+        with Kernels() as kernels:
+            attend()
+        flops = count_flops(attend)
+    assert len(kernels.seen) == (0 if backend is SDPBackend.MATH else 2 if train else 1)  # unfused is plain products
+    forward = 2 * (2 * 3 * 2 * 5 * 7 * 8)
+    assert flops == (3 if train else 1) * forward
+
+
+def test_a_kind_of_attention_without_a_formula_makes_it_uncountable(monkeypatch: pytest.MonkeyPatch) -> None:
+    query = torch.randn(3, 2, 5, 8)
+    monkeypatch.setattr("dlbench.measure.flops._ATTENTION", ())
+    with sdpa_kernel(SDPBackend.FLASH_ATTENTION), Kernels() as kernels:
+        flops = count_flops(lambda: scaled_dot_product_attention(query, query, query))
+    (name,) = kernels.seen
+    assert (flops is None) == (getattr(torch.ops.aten, name.removeprefix("aten::")) not in flop_registry)
 
 
 def test_compiled_networks_are_counted_without_compiling() -> None:
