@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from dlbench import Batch
 from dlbench.data import Data
 from dlbench.data.kept import Arrays
 from dlbench.data.root import default_cache
@@ -222,3 +223,16 @@ def test_recipes_resolve(name: str) -> None:
     assert recipe.select == "last"
     assert spec.monitor == ("" if name.endswith("_small") else "loss")
     assert spec.monitored.name == ("loss" if spec.monitor else spec.metric.name)
+
+
+@pytest.mark.parametrize("name", ["sbm_pattern_small", "sbm_cluster_small"])
+def test_the_loss_weighs_a_class_by_the_share_of_all_others(name: str) -> None:
+    """Three nodes of class 0 and one of class 1: they weigh 1/4 and 3/4, so both classes count the same in the sum."""
+    task = SPECS[name].open(Data(root=Path("no-data"), cache=default_cache(), device="cpu"), {})
+    outputs = torch.randn(4, task.signature.output.num_classes, generator=torch.Generator().manual_seed(1))
+    targets = torch.tensor([0, 1, 0, 0])
+    nll = -outputs.log_softmax(dim=1)[range(4), targets]
+    expected = (nll[[0, 2, 3]].sum() / 4 + 3 * nll[1] / 4) / (3 / 4 + 3 / 4)
+    assert task.loss(outputs, Batch(inputs=None, targets=targets, size=1)).item() == pytest.approx(expected.item())
+    alone = Batch(inputs=None, targets=torch.zeros(4, dtype=torch.int64), size=1)  # every weight would be 0
+    assert task.loss(outputs, alone).item() == pytest.approx(-outputs.log_softmax(dim=1)[:, 0].mean().item())
