@@ -129,12 +129,19 @@ class TaskSpec:
 
     def _asked(self, what: str, options: Mapping[str, Any]) -> Any:
         """A field that may be a function of the options; raises UsageError where that fails."""
+        from .vetting import vet_answer
+
         value = getattr(self, what)
+        if not callable(value):
+            return value
         try:
             with guest():
-                return value(**options) if callable(value) else value
+                answer = value(**options)
+            vet_answer(what, answer)
+            return answer
         except (Exception, SystemExit) as error:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
+            text = str(error) if isinstance(error, UsageError) else f"{type(error).__name__}: {error}"
+            text = " ".join(text.split())
             raise UsageError(f"the task {self.name!r} can't say its {what}: {text}") from error
 
     @property

@@ -29,6 +29,7 @@ from .data.root import default_cache, default_root
 from .data.verify import state
 from .errors import DlbenchError, NotApplicable
 from .execution import Execution
+from .importing import import_path
 from .judging import Evaluator, judge
 from .learner import Batch, Learner, Task
 from .plan import check_ingredients, recipe_of, why_skip
@@ -388,8 +389,11 @@ def _import_finding(plugin: str, mine: list[Source], catalog: Catalog) -> Findin
         return Finding(plugin, "it loads", False, problem)
     if mine[0].target.endswith(".py"):  # a single file may hold a Learner, which needs torch at once
         return Finding(plugin, "it loads", True)
-    code = "import sys, dlbench.catalog as c; c.import_source(sys.argv[1]); sys.exit('torch' in sys.modules)"
-    slow = subprocess.run([sys.executable, "-c", code, mine[0].target], check=False, capture_output=True).returncode
+    code = f"import sys; sys.path[:] = {import_path()!r}; import dlbench.catalog as c; c.import_source(sys.argv[1]); "
+    code += "sys.exit('torch' in sys.modules)"
+    slow = subprocess.run(
+        [sys.executable, "-P", "-c", code, mine[0].target], check=False, capture_output=True
+    ).returncode
     return Finding(plugin, "its front door doesn't import torch", slow == 0)
 
 

@@ -47,6 +47,15 @@ def vet(spec: Any, path: Path = ()) -> None:
         raise Fault((*path, "monitor"), f"must be the name of one of the task's metrics, not {spec.monitor!r}")
 
 
+def vet_answer(field: str, value: Any) -> None:
+    """Raise Fault unless what a function in a field's place gave is what the field itself could be."""
+    holds, what = RULES[field]
+    if callable(value) or not holds(value):
+        raise Fault((field,), f"must give {what}, not {_shown(value)}")
+    for step, part in _parts(value):
+        vet(part, (field, *step))
+
+
 def _parts(value: Any) -> Iterator[tuple[Path, Any]]:
     """The specs inside a field."""
     if isinstance(value, PARTS):
@@ -94,6 +103,10 @@ def _anything(_value: Any) -> bool:
 
 def _text(value: Any) -> bool:
     return isinstance(value, str) and value.isprintable()
+
+
+def _inside(value: Any) -> bool:
+    return _text(value) and value != "" and value[0] not in "/\\" and ":" not in value and ".." not in value.split("/")
 
 
 def _name(value: Any) -> bool:
@@ -161,40 +174,35 @@ def _seeds(value: Any) -> bool:
 
 
 PARTS = (Metric, Reference, DataSet, DataFile, Block, ProfileProtocol)
-TEXT = (_text, "a text on one line")
-TEXTS = (_each(_text), "a tuple of texts")
-POSITIVE = (lambda value: _number(value) and value > 0, "a number above 0")
-COUNT = (_count, "a whole number of at least 1")
-FUNCTION = (_function, "a function whose parameters can be read")
-FLAG = (_is(bool), "True or False")
-SETTINGS = (_settings, "a mapping from keys of the recipe to values")
-RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "name": (_name, "a text of letters, digits and _ . + - : without blanks, brackets, slashes or commas"),
-    "family": TEXT, "paper": TEXT, "unit": TEXT, "version": TEXT, "description": TEXT, "monitor": TEXT,
-    "source": TEXT, "licence": TEXT, "variant": TEXT, "path": TEXT, "sha256": TEXT,
-    "preload": TEXTS, "urls": TEXTS, "models": TEXTS, "tasks": TEXTS,
-    "build": FUNCTION, "load": FUNCTION,
-    "why_not": (_either(_none, _function), "None or a function of input kind, output kind and runtime"),
-    "accepts": (_each(_pair), "a list of pairs of an input kind's and an output kind's class"),
-    "input_kind": (_subclass(InputKind), "the class of an input kind"),
-    "output_kind": (_subclass(OutputKind), "the class of an output kind"),
-    "metric": (_is(Metric), "a Metric"),
-    "metrics": (_each(_is(Metric)), "a tuple of Metric"),
-    "floor": (_number, "a finite number"), "value": (_number, "a finite number"),
-    "bound": (_either(_none, _number), "None or a finite number"),
-    "reference": (_either(_none, _is(Reference)), "None or a Reference"),
-    "folds": (_either(_count, _function), "a whole number of at least 1, or a function of the options"),
-    "flags": (_either(_each(_text), _function), "a tuple of texts, or a function of the options"),
-    "data": (_either(_none, _is(DataSet), _function), "None, a DataSet, or a function of the options"),
-    "datasets": (_each(_is(DataSet)), "a tuple of DataSet"),
-    "files": (_each(_is(DataFile)), "a tuple of DataFile"),
-    "higher_is_better": FLAG, "heavy": FLAG, "closure": FLAG,
-    "member": (_either(_none, _text), "None or a text"),
-    "recipe": SETTINGS, "set": SETTINGS,
-    "recipes": (_recipes, "a mapping from a task's name or a kind's class to settings"),
-    "blocks": (lambda value: bool(value) and _each(_is(Block))(value), "a tuple of at least one Block"),
-    "seeds": (_seeds, f"a count up to {MOST_SEEDS}, or a list of whole numbers from 0 on below 2**53"),
-    "profile": (_is(ProfileProtocol), "a ProfileProtocol"),
-    "rounds": COUNT, "launches": COUNT, "block_s": POSITIVE,
-    "warmup_s": (lambda value: _number(value) and value >= 0, "a number of at least 0"),
-}  # fmt: skip
+TABLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("name", _name, "a text of letters, digits and _ . + - : without blanks, brackets, slashes or commas"),
+    ("family paper unit version description monitor source licence variant sha256", _text, "a text on one line"),
+    ("path", _inside, "a path relative to the data root, with forward slashes"),
+    ("preload urls models tasks", _each(_text), "a tuple of texts"),
+    ("build load", _function, "a function whose parameters can be read"),
+    ("why_not", _either(_none, _function), "None or a function of input kind, output kind and runtime"),
+    ("accepts", _each(_pair), "a list of pairs of an input kind's and an output kind's class"),
+    ("input_kind", _subclass(InputKind), "the class of an input kind"),
+    ("output_kind", _subclass(OutputKind), "the class of an output kind"),
+    ("metric", _is(Metric), "a Metric"),
+    ("metrics", _each(_is(Metric)), "a tuple of Metric"),
+    ("floor value", _number, "a finite number"),
+    ("bound", _either(_none, _number), "None or a finite number"),
+    ("reference", _either(_none, _is(Reference)), "None or a Reference"),
+    ("folds", _either(_count, _function), "a whole number of at least 1, or a function of the options"),
+    ("flags", _either(_each(_text), _function), "a tuple of texts, or a function of the options"),
+    ("data", _either(_none, _is(DataSet), _function), "None, a DataSet, or a function of the options"),
+    ("datasets", _each(_is(DataSet)), "a tuple of DataSet"),
+    ("files", _each(_is(DataFile)), "a tuple of DataFile"),
+    ("higher_is_better heavy closure", _is(bool), "True or False"),
+    ("member", _either(_none, _text), "None or a text"),
+    ("recipe set", _settings, "a mapping from keys of the recipe to values"),
+    ("recipes", _recipes, "a mapping from a task's name or a kind's class to settings"),
+    ("blocks", lambda value: bool(value) and _each(_is(Block))(value), "a tuple of at least one Block"),
+    ("seeds", _seeds, f"a count up to {MOST_SEEDS}, or a list of whole numbers from 0 on below 2**53"),
+    ("profile", _is(ProfileProtocol), "a ProfileProtocol"),
+    ("rounds launches", _count, "a whole number of at least 1"),
+    ("block_s", lambda value: _number(value) and value > 0, "a number above 0"),
+    ("warmup_s", lambda value: _number(value) and value >= 0, "a number of at least 0"),
+)
+RULES = {field: (rule, what) for names, rule, what in TABLE for field in names.split()}

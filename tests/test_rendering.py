@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dlbench import leaderboard
 from dlbench.errors import UsageError
-from dlbench.leaderboard import COLUMNS, render
+from dlbench.leaderboard import COLUMNS, read_csv, render, write_csv
 from dlbench.results import Record
 from factories import PERPLEXITY, cell, cells, launch, profile
 
@@ -116,3 +119,14 @@ def test_wrong_names_are_answered_with_the_nearest():
 def test_an_empty_leaderboard_renders():
     for format in ("terminal", "csv", "md", "json"):
         assert isinstance(render(leaderboard.rows({}), format), str)
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "@x", "-2+cmd|' /C calc'!A0", "\t=1"])
+def test_no_text_of_a_csv_is_a_formula(tmp_path: Path, text: str) -> None:
+    frame = leaderboard.rows({"quick": cells([0.9, 0.8], variant=text, model={"family": text})})
+    write_csv(frame, tmp_path / "a.csv")
+    with (tmp_path / "a.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["variant"], row["family"]) == (f"'{text}", f"'{text}")
+    assert row["mean"][0] != "'"
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "a.csv"), frame, rtol=1e-5)

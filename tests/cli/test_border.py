@@ -109,6 +109,8 @@ def test_every_field_of_every_spec_is_looked_at(spec: Any) -> None:
         (1, {"monitor": "c"}, "monitor must be the name of one of the task's metrics"),
         (1, {"floor": float("nan")}, "floor must be a finite number"),
         (1, {"floor": True}, "floor must be a finite number"),
+        (1, {"data": DataSet(name="d", files=(DataFile(path="../x", sha256=""),))}, r"data.files\[0\].path must be"),
+        (1, {"data": DataSet(name="d", files=(DataFile(path="/x", sha256=""),))}, r"data.files\[0\].path must be"),
         (1, {"folds": 0}, "folds must be a whole number"),
         (1, {"recipe": {"budget.epochs": 1, "budget.steps": 2}}, "recipe is wrong: budget.epochs and budget.steps"),
         (5, {"blocks": (Block(models=("*",), tasks=(3,)),)}, r"blocks\[0\].tasks must be"),  # type: ignore[arg-type]
@@ -154,6 +156,22 @@ def dlbench_tasks():
     assert "can't say its data: TypeError" in dlbench("data", "list", "-p", file).err
     said = dlbench("run", "-p", file, "-m", "bad", "-t", "digits")
     assert (said.code, "the model 'bad' is left out: accepts" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("field", "answer", "said"),
+    [
+        ("data", "pebbles", "data must give None, a DataSet"),
+        ("data", DataSet(name="a b", files=()), "data.name must be"),
+        ("folds", 0, "folds must give a whole number"),
+        ("flags", "mine", "flags must give a tuple"),
+    ],
+)
+def test_what_a_function_in_a_fields_place_gives_is_looked_at(field: str, answer: Any, said: str) -> None:
+    spec = replace(SPECS[1], **{field: lambda: answer})
+    asked = {"data": spec.files, "folds": spec.num_folds, "flags": spec.flags_of}[field]
+    with pytest.raises(UsageError, match=f"the task 't' can't say its {field}: {said}"):
+        asked({})
 
 
 def install(folder: Path, name: str, text: str) -> None:
