@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlbench import devices, runtime
+from dlbench.cli import run
 from dlbench.devices import Answer, ask, environment, hinted
 from dlbench.errors import UsageError
 from dlbench.runtime import Runtime, resolve_runtime
@@ -99,6 +100,18 @@ def test_auto_is_what_torch_can_use(
     fake_torch(count=count)
     monkeypatch.setattr(runtime, "hinted", lambda: True)
     assert resolve_runtime("auto").device == device
+
+
+def test_a_run_says_why_auto_is_the_cpu_where_something_speaks_for_cuda(
+    fake_torch: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_torch(count=0)
+    monkeypatch.setattr(run, "hinted", lambda: True)
+    run.warn_of_unused_device("cpu", Runtime())
+    assert capsys.readouterr().err == ""
+    run.warn_of_unused_device("auto", Runtime())
+    said = "dlbench: running on the CPU: cuda:0: torch can't use it (No CUDA GPUs are available)\n"
+    assert capsys.readouterr().err == said
 
 
 def test_nothing_is_asked_for_the_cpu_nor_where_nothing_speaks_for_cuda(

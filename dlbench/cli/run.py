@@ -14,11 +14,12 @@ import click
 
 from ..catalog import Catalog, check_extra, discover
 from ..data.root import default_cache, default_root
+from ..devices import ask, hinted
 from ..errors import DlbenchError, NoData
 from ..plan import Plan, Request, plan
 from ..recipe import parse_settings
 from ..results import Results
-from ..runtime import PRECISIONS, resolve_runtime
+from ..runtime import PRECISIONS, Runtime, resolve_runtime
 from . import units
 from .choose import choose_suites
 
@@ -89,6 +90,7 @@ def command(**given: Any) -> None:
     check_extra(catalog, given["plugins"])
     warn_of_problems(catalog.problems)
     request, limits = request_of(catalog, given), limits_of(given)
+    warn_of_unused_device(given["device"], request.runtime)
     made = plan(catalog, request)
     if given["dry_run"]:
         show_plan(made, given["as_json"])
@@ -216,6 +218,12 @@ def warn_of_problems(problems: Mapping[str, str]) -> None:
     """One line on standard error for each plugin that has a problem."""
     for name, problem in problems.items():
         click.echo(f"dlbench: plugin {name}: {problem}", err=True)
+
+
+def warn_of_unused_device(asked: str, runtime: Runtime) -> None:
+    """One line on standard error where something speaks for a CUDA device and `auto` is the CPU all the same."""
+    if asked == "auto" and runtime.device == "cpu" and hinted():
+        click.echo(f"dlbench: running on the CPU: cuda:0: {ask('cuda:0').why_not}", err=True)
 
 
 def command_line() -> str:
