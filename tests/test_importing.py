@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -82,6 +83,11 @@ def test_a_broken_import_is_the_cores_fault_unless_a_plugin_made_it(
         importlib.import_module("a_plugin_of_ours")
     assert not caused_by_core(_without_this_file(caught.value))
     assert not caused_by_core(ImportError("the plugin x can't be imported"))  # as the core says of a plugin
+
+
+def test_a_full_disk_is_no_fault_of_the_cell() -> None:
+    assert caused_by_core(OSError(errno.ENOSPC, "No space left on device"))
+    assert not caused_by_core(FileNotFoundError(errno.ENOENT, "No such file"))
 
 
 def _without_this_file(error: BaseException) -> BaseException:

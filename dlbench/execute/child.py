@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -113,7 +114,9 @@ def _is_inner(filename: str) -> bool:
 
 
 def caused_by_core(error: BaseException) -> bool:
-    """Whether an import failed in which no plugin had a hand: the next run may find the installation mended."""
+    """Whether the disk was full, or an import failed in which no plugin had a hand: the next run may find it mended."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
     frames = traceback.extract_tb(error.__traceback__)
     importing = (isinstance(error, ImportError) and error.name) or any(f.name == "<module>" for f in frames)
     return bool(importing) and all(_is_inner(f.filename) or _is_standard(f.filename) for f in frames)
