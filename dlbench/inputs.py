@@ -69,7 +69,8 @@ class Watch:
         found = dict.fromkeys([*(file for file in files if file), *self._opened])
         system = [folder for folder in SYSTEM if not os.path.abspath(data_root).startswith(folder)]
         passing = (os.path.abspath(cache) + os.sep, CORE, *system, *_standard_library())
-        return {"started": self.started, "files": [f for f in found if _matters(f, passing)]}
+        kept = [file for file in found if file not in self._written and _matters(file, passing)]
+        return {"started": self.started, "files": kept}
 
 
 def _standard_library() -> tuple[str, ...]:

@@ -32,6 +32,14 @@ def dlbench_models():
 HIDDEN = {
     "a path put together": ("import json, pathlib", "width = json.loads((pathlib.Path(__file__).parent / ('set' + "
                             "'up.json')).read_text())['width']", "setup.json", '{"width": 4}', '{"width": 5}'),
+    "a module that it wrote itself, from": (
+        "import importlib.util, pathlib, tempfile",
+        "text = (pathlib.Path(__file__).parent / ('set' + 'up.txt')).read_text()\n"
+        "    with tempfile.NamedTemporaryFile('w', suffix='.py', delete=False) as file:\n        file.write(text)\n"
+        "    spec = importlib.util.spec_from_file_location('made_here', file.name)\n"
+        "    module = importlib.util.module_from_spec(spec)\n    __import__('sys').modules['made_here'] = module\n"
+        "    spec.loader.exec_module(module)\n    width = module.WIDTH", "setup.txt", "WIDTH = 4", "WIDTH = 5",
+    ),
     "a computed import": ("import importlib", "width = importlib.import_module('hid' + 'den').WIDTH", "hidden.py",
                           "WIDTH = 4", "WIDTH = 5"),
     "a file that isn't there yet": ("import pathlib", "width = 4\n    try:\n        width = int(open(pathlib.Path("
