@@ -15,6 +15,7 @@ from torch import Tensor
 from dlbench import Batch, TokenBatch
 from dlbench.choice import Choice, option_defaults
 from dlbench.data import Data
+from dlbench.data.sequences import Index
 from dlbench.data.verify import state
 from dlbench.errors import NoData, UsageError
 from dlbench.execution import Execution
@@ -65,6 +66,11 @@ def evaluator(network: Any, task: Any) -> Evaluator:
     return Evaluator(Supervised(network, task.loss).eval(), task.signature, Execution(Runtime()))
 
 
+def one(number: int) -> Index:
+    """The index of one pair."""
+    return Index(torch.tensor([number]), torch.tensor([number]))
+
+
 class Reciter(torch.nn.Module):
     """Knows the target of every source of a task, by heart; writes the one after the next word where it is wrong."""
 
@@ -74,7 +80,7 @@ class Reciter(torch.nn.Module):
         for split in splits:
             pairs = task.splits[split]
             for index in range(len(pairs)):
-                batch = pairs.gather(torch.tensor([index]))
+                batch = pairs.gather(one(index))
                 self.known[tuple(batch.inputs.ids[0].tolist())] = batch.targets[0].tolist()
 
     def forward(self, inputs: TokenBatch) -> Tensor:
@@ -199,7 +205,7 @@ def test_references_keep_their_words(tmp_path: Path) -> None:
     task = load(tmp_path, min_count=1)
     learner = evaluator(Reciter(task), task)
     assert task.splits["test"].references == TEXTS["test"][1]
-    assert task.splits["test"].gather(torch.tensor([0])).targets[0].tolist()[1] == UNKNOWN
+    assert task.splits["test"].gather(one(0)).targets[0].tolist()[1] == UNKNOWN
     metrics = task.judge(learner, "test")
     expected = corpus_bleu(["a <unk> runs", "a cat runs fast"], TEXTS["test"][1])
     assert metrics["cross_entropy"] == pytest.approx(0.0, abs=1e-6)
