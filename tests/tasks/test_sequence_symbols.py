@@ -300,7 +300,8 @@ def test_reverse_batches_teach_what_stands_before() -> None:
     task = SPECS["reverse"].load(DATA, **SMALL)
     seen = set()
     for batch in task.batches("train", 32, torch.Generator().manual_seed(0)):
-        ids, lengths, _, previous = batch.inputs
+        ids, lengths, _, previous, sizes = batch.inputs
+        assert sizes == lengths.tolist()
         assert batch.size == batch.mask.sum() == (lengths + 1).sum()
         for row in range(len(ids)):
             size = int(lengths[row])
