@@ -79,6 +79,6 @@ def test_no_preload_of_a_built_in_plugin_asks(spy: Path) -> None:
 
 
 def test_a_preload_that_asks_is_seen(spy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "asks.py").write_text("import torch\ntorch.cuda.is_available()\n")
+    (tmp_path / "asks.py").write_text("import ctypes\nctypes.CDLL('libcuda.so.1').cuInit(0)\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert questions_of_server(spy, ["asks"]) > 0
