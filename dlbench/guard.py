@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor
 from .errors import ContractError
 from .learner import Batch
 
+_version: Callable[[Tensor], int] = attrgetter("_version")
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
@@ -63,11 +65,8 @@ def tensors_in(value: Any) -> list[Tensor]:
     tensor also its parts, which count their changes by themselves."""
     found: list[Tensor] = []
     if type(value) is Batch:
-        _collect(value.inputs, found)
-        _collect(value.targets, found)
-        _collect(value.mask, found)
-    else:
-        _collect(value, found)
+        value = (value.inputs, value.targets, value.mask)
+    _collect(value, found)
     return found
 
 
@@ -76,17 +75,14 @@ def _collect(value: Any, found: list[Tensor]) -> None:
         found.append(value)
         if value.layout is not torch.strided:
             found.extend(_parts(value))
-    elif value is None or isinstance(value, (int, float, str)):
-        return
     elif isinstance(value, (tuple, list)):
         for item in value:
-            _collect(item, found)
+            if item is not None:  # a step is no place to be slow
+                _collect(item, found)
     elif isinstance(value, dict):
-        for item in value.values():
-            _collect(item, found)
+        _collect(list(value.values()), found)
     elif is_dataclass(value):
-        for field in fields(value):
-            _collect(getattr(value, field.name), found)
+        _collect([getattr(value, field.name) for field in fields(value)], found)
     elif hasattr(value, "__dict__") and not callable(value):  # such as PyTorch Geometric's Data
         _collect(vars(value), found)
 
@@ -103,6 +99,6 @@ def _parts(tensor: Tensor) -> list[Tensor]:
 
 def _versions(tensors: list[Tensor]) -> list[int]:
     try:
-        return [tensor._version for tensor in tensors]
+        return list(map(_version, tensors))
     except RuntimeError:  # tensors made in inference mode count no changes
         return [-1 if tensor.is_inference() else tensor._version for tensor in tensors]

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .data.batches import whole_pass
+from .data.batches import count_batches, whole_pass
 from .errors import Diverged
 from .execution import Execution, compiled_graphs
 from .guard import Guard
@@ -75,11 +75,11 @@ class Clock:
 
     def take(self, step: Stepper, batch: Batch) -> Tensor:
         """One step on the clock."""
-        before = self.seconds
+        before = time.perf_counter()
         loss = step(batch)
         if (graphs := compiled_graphs()) != self._graphs:
             self._execution.sync()
-            spent = self.seconds - before
+            spent = time.perf_counter() - before
             self.compile_s += spent
             self._stopped_s -= spent
             self._graphs = graphs
@@ -168,7 +168,7 @@ class Trainer:
         """Training batches without end, pass after pass."""
         while True:
             batches = self.task.batches("train", self.recipe.batch_size, self.order)
-            self._per_epoch = len(batches)
+            self._per_epoch = count_batches(batches)
             yield from whole_pass(batches)
 
     def _first(self, step: Stepper, batch: Batch) -> bool:

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlbench import Batch, Learner, Regularizer, TokenBatch, TokenSequence
+from dlbench import Batch, Graph, GraphBatch, Learner, NodeClasses, Regularizer, TokenBatch, TokenSequence
 from dlbench.cell import open_bench
 from dlbench.decoding import generate
 from dlbench.errors import ContractError
 from dlbench.guard import copied, tensors_in
-from dlbench.kinds import Series, Signature
+from dlbench.kinds import Signature
 from dlbench.measure.job import subject_of
 from workshop import Blobs, fit, message, planned, trainer
 
@@ -180,21 +180,23 @@ def sparse(layout: str) -> Tensor:
 @pytest.mark.parametrize("layout", ["csr", "coo"])
 def test_the_values_of_a_sparse_tensor_are_guarded(layout: str) -> None:
     class Sparse(Whole):
-        signature = Signature(input=Series(features=3), output=Blobs.signature.output)
+        signature = Signature(input=Graph(node_features=3), output=NodeClasses(num_classes=2))
 
         def __init__(self) -> None:
             super().__init__()
             self.nodes = sparse(layout)
 
         def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> Any:
-            return [Batch(inputs={"nodes": self.nodes}, targets=torch.tensor([0, 1, 1]), size=3)]
+            nowhere = torch.zeros(2, 0, dtype=torch.int64)
+            graph = GraphBatch(self.nodes, nowhere, None, torch.zeros(3, dtype=torch.int64), 1)
+            return [Batch(inputs=graph, targets=torch.tensor([0, 1, 1]), size=3)]
 
         def judge(self, learner: Any, split: str) -> dict[str, float]:
             return {"accuracy": 0.5}
 
     class Net(nn.Linear):
         def forward(self, inputs: Any) -> Tensor:
-            nodes = inputs["nodes"]
+            nodes = inputs.nodes
             (nodes.values() if layout == "csr" else nodes._values()).mul_(2)
             return torch.sparse.mm(nodes, self.weight.t())
 

@@ -80,6 +80,11 @@ def test_epochs_are_never_counted_by_a_wrong_length(said: int, given: int) -> No
         fit(torch.nn.Linear(3, 2), Odd(lambda batches: Says(batches, said)), SETTINGS)
 
 
+def test_batches_without_a_length_are_refused() -> None:
+    with pytest.raises(ContractError, match=r"the batches of the training split have no len\(\)"):
+        fit(torch.nn.Linear(3, 2), Odd(lambda batches: iter(batches)), SETTINGS)
+
+
 def test_a_profile_of_a_split_without_batches_fails_at_once() -> None:
     nothing: Any = None
     task = Odd(lambda batches: [])

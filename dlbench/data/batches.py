@@ -59,10 +59,18 @@ def hide(targets: Tensor, mask: Tensor) -> Tensor:
     return targets.masked_fill(~mask, float("nan") if targets.is_floating_point() else HIDDEN)
 
 
+def count_batches(batches: Batches, split: str = "training") -> int:
+    """How many batches a pass says that it has. Raises ContractError where it doesn't."""
+    try:
+        return len(batches)
+    except TypeError as error:
+        raise ContractError(f"the batches of the {split} split have no len(), by which epochs are counted") from error
+
+
 def whole_pass(batches: Batches, split: str = "training") -> Iterator[Batch]:
     """The batches of one pass over a split. Raises ContractError where there are none, or not as many as they say, by
     which epochs are counted."""
-    said, count = len(batches), 0
+    said, count = count_batches(batches, split), 0
     for batch in batches:
         yield batch
         count += 1
