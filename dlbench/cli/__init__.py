@@ -14,6 +14,7 @@ VERBS = {
     "show": "Show one model, task or suite; with a task, the recipe and who set what.",
     "table": "Print the leaderboard of a results folder.",
     "compare": "Compare two result sets: better, worse, or can't tell.",
+    "race": "Race two models, or two checkouts, side by side: faster, slower, or can't tell.",
     "publish": "Copy a run's records and leaderboards to where others find them.",
     "reproduce": "Run again what a leaderboard's row or a record says.",
     "data": "List, fetch, verify or locate data sets.",

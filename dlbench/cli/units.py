@@ -1,4 +1,4 @@
-"""Texts with units: durations, sizes, seeds."""
+"""Texts with units: durations, sizes, shares, seeds."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def size(text: str) -> int | None:
     return None if text == "none" else int(_read(text, BYTES, LARGEST, "a size such as 8GiB or 500MB, up to 1024TiB"))
 
 
+def share(text: str) -> float:
+    """A share as a number, of `2%`, `0.5%`."""
+    return _read(text, {"%": 0.01}, 1.0, "a share such as 2%, up to 100%")
+
+
 def seeds(text: str) -> Seeds:
     """A count (`5`: seeds 0 to 4), or the seeds themselves (`41,95,12,35`; `7,` is the one seed 7)."""
     try:
@@ -44,7 +49,7 @@ def _vetted(value: Seeds) -> Seeds:
 
 
 def _read(text: str, units: dict[str, float] | dict[str, int], most: float, what: str) -> float:
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z%]*)\s*", text)
     if not match or match[2].lower() not in units:
         raise UsageError(f"{text!r} is not {what}")
     value = float(match[1]) * units[match[2].lower()]

@@ -27,10 +27,13 @@ Message = dict[str, Any]
 
 
 class LocalExecutor:
-    """Runs jobs in isolated children of a fork server, `jobs` at a time; the server starts with the first job."""
+    """Runs jobs in isolated children of a fork server, `jobs` at a time; the server starts with the first job.
 
-    def __init__(self, preload: Iterable[str] = (), jobs: int = 1) -> None:
-        self.preload, self.jobs = [*PRELOAD, *preload], jobs
+    `path`: folders that the server and its children look in for modules before all others, dlbench itself included.
+    """
+
+    def __init__(self, preload: Iterable[str] = (), jobs: int = 1, path: Iterable[str] = ()) -> None:
+        self.preload, self.jobs, self.path = [*PRELOAD, *preload], jobs, [*path]
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._unpacker = Unpacker()
@@ -74,8 +77,8 @@ class LocalExecutor:
 
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
-        environment = {**devices.environment(), "PYTHONHASHSEED": "0"}
-        code = f"import sys; sys.path[:] = {import_path()!r}; from dlbench.execute.server import main; main()"
+        environment, path = {**devices.environment(), "PYTHONHASHSEED": "0"}, [*self.path, *import_path()]
+        code = f"import sys; sys.path[:] = {path!r}; from dlbench.execute.server import main; main()"
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", code, str(theirs.fileno())],  # -P: the current folder isn't the first
             pass_fds=[theirs.fileno()],
@@ -85,7 +88,8 @@ class LocalExecutor:
             env=environment,
         )
         theirs.close()
-        ours.sendall(pack({"type": "start", "preload": list(dict.fromkeys(self.preload))}))
+        # a server of an older checkout takes the path from here
+        ours.sendall(pack({"type": "start", "path": path, "preload": list(dict.fromkeys(self.preload))}))
         return ours
 
     def _send(self, job: Message) -> None:

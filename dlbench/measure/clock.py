@@ -109,11 +109,14 @@ def time_blocks(
     start = time.perf_counter()
     while len(blocks.wall_s) < rounds or (blocks.spread >= STABLE and time.perf_counter() - start < limit):
         gc.collect()  # between blocks, where cycles may pile up while automatic collection is off
-        _time_block(step, blocks, sync, events)
+        time_block(step, blocks, sync, events)
     return blocks
 
 
-def _time_block(step: Step, blocks: Blocks, sync: Callable[[], None], events: tuple[_Event, _Event] | None) -> None:
+def time_block(
+    step: Step, blocks: Blocks, sync: Callable[[], None], events: tuple[_Event, _Event] | None = None
+) -> None:
+    """One more block, read at its ends."""
     steps, units = blocks.steps, 0
     repeat = range(steps)
     sync()

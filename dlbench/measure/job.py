@@ -14,17 +14,19 @@ from ..learner import Batch, Learner
 from ..optimizers import Optimizers
 from ..specs import ProfileProtocol
 from ..training import Stepper
-from .launch import profile, profile_training
+from .launch import profile, profile_in_turns
 from .subject import Subject
+from .turns import Turns
 
 STEPPER, EVALUATOR = "_dlbench_stepper", "_dlbench_evaluator"
 
 
 def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
-    """One launch of a profile, or of the `training` in it alone."""
-    bench = open_bench(job)
-    measure = profile_training if job.get("only") == "training" else profile
-    found = measure(subject_of(bench), ProfileProtocol(**job["protocol"]))
+    """One launch of a profile; of its training alone where the job names the pipes by which it takes `turns`."""
+    bench, protocol = open_bench(job), ProfileProtocol(**job["protocol"])
+    if "turns" in job:
+        return profile_in_turns(subject_of(bench), protocol, Turns(**job["turns"]))
+    found = profile(subject_of(bench), protocol)
     bench.settings.restore()
     flags = {*found["flags"], *(["changed_global_state"] if bench.settings.changed else [])}
     return {**found, "flags": sorted(flags)}

@@ -22,6 +22,7 @@ from .flops import count_flops
 from .memory import TOO_COARSE_BYTES, held_on_card, peak_bytes, resident_peak_bytes
 from .nvml import find_gpu
 from .subject import Resident, Subject, model_bytes, num_parameters
+from .turns import Turns, time_turns
 
 LOADER_BOUND = 0.9
 """The pipeline's share of the resident batch's throughput under which the loader is what limits it."""
@@ -38,9 +39,9 @@ def profile(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:
     return _Launch(subject, protocol).run()
 
 
-def profile_training(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:
-    """The speed of training alone, as `profile` returns it."""
-    return _Launch(subject, protocol).run_training()
+def profile_in_turns(subject: Subject, protocol: ProfileProtocol, turns: Turns) -> dict[str, Any]:
+    """The speed of training alone, as `profile` returns it, measured while the other process of a race waits."""
+    return _Launch(subject, protocol).run_in_turns(turns)
 
 
 class _Launch:
@@ -87,11 +88,11 @@ class _Launch:
             "load_average": [before, load_average()],
         }
 
-    def run_training(self) -> dict[str, Any]:
+    def run_in_turns(self, turns: Turns) -> dict[str, Any]:
         self._set_up()
         self._warm_up()
         with clock.steady(self._resident_step, self.sync):
-            train = self._blocks(self._resident_step)
+            train = time_turns(self._resident_step, turns, self.sync)
         return {"train": _figures(train), "units_per_step": self.resident.batch.size, "flags": sorted(self.flags)}
 
     def _set_up(self) -> None:
