@@ -19,7 +19,7 @@ from dlbench.racing import Standing, race
 from dlbench.runtime import Runtime
 
 PLUGIN = Path(__file__).resolve().parents[1] / "tests" / "spinning.py"
-WITHIN, TIME_S, SLOWER = 0.04, 60.0, 0.08
+WITHIN, TIME_S, SLOWER, SPIN_MS = 0.04, 60.0, 0.08, 1.0
 
 
 def run(first: str, second: str, within: float = WITHIN) -> Standing:
@@ -33,14 +33,14 @@ def run(first: str, second: str, within: float = WITHIN) -> Standing:
 
 def main() -> None:
     races = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    rest_ms = 1e3 * median(first for first, _ in run("spinning", "spinning", 0.5).seconds)  # the step without the wait
-    spin_ms = 2 * rest_ms
-    slow_ms = spin_ms + SLOWER * (rest_ms + spin_ms)
+    plain = f"spinning[spin_ms={SPIN_MS}]"
+    step_ms = 1e3 * median(first for first, _ in run(plain, plain, 0.5).seconds)
+    slowed = f"spinning[spin_ms={SPIN_MS + SLOWER * step_ms:.4f}]"
     found: dict[str, list[str]] = {"equal": [], "slower": []}
     for _ in range(races):
-        for kind, spin in (("equal", spin_ms), ("slower", slow_ms)):
+        for kind, model in (("equal", plain), ("slower", slowed)):
             start = time.monotonic()
-            standing = run(f"spinning[spin_ms={spin:.4f}]", f"spinning[spin_ms={spin_ms:.4f}]")
+            standing = run(model, plain)
             found[kind].append(standing.verdict)
             low, high = standing.interval
             ratio = f"x{standing.ratio:.3f} [{low:.3f}, {high:.3f}]"
@@ -50,8 +50,9 @@ def main() -> None:
             )
     different = races - found["equal"].count("can't tell")
     slower = found["slower"].count("slower")
-    print(f"step {rest_ms:.2f} ms + {spin_ms:.2f} ms of waiting; called different {different} of {races} equal ones, "
-          f"found {slower} of {races} slower ones")  # fmt: skip
+    print(
+        f"a step of {step_ms:.2f} ms: called different {different} of {races} equal ones, found {slower} of {races} slower"
+    )
     sys.exit(different > races / 20 or slower < 0.9 * races)
 
 
