@@ -50,9 +50,8 @@ def main() -> None:
             )
     different = races - found["equal"].count("can't tell")
     slower = found["slower"].count("slower")
-    print(
-        f"a step of {step_ms:.2f} ms: called different {different} of {races} equal ones, found {slower} of {races} slower"
-    )
+    counts = f"called different {different} of {races} equal ones, found {slower} of {races} slower ones"
+    print(f"a step of {step_ms:.2f} ms: {counts}")
     sys.exit(different > races / 20 or slower < 0.9 * races)
 
 
