@@ -47,6 +47,17 @@ def load(data):
     SEEN.clear(), JUDGED.clear()
     return Folded()
 
+def load_scripted(data):
+    from workshop import Blobs
+
+    class Scripted(Blobs):  # its accuracy rises, and its loss is lowest the second time
+        def judge(self, learner, split):
+            self.judged.append(split)
+            return {"accuracy": len(self.judged) / 100, "cross_entropy": float(abs(len(self.judged) - 2))}
+
+    SEEN.clear()
+    return Scripted()
+
 def build(signature):
     import random
     import numpy
@@ -73,9 +84,11 @@ def dlbench_models():
     yield ModelSpec(name="watched", build=build, accepts=[(Vector, Classes)])
 
 def dlbench_tasks():
-    yield TaskSpec(name="blobs", input_kind=Vector, output_kind=Classes, load=load, unit="point", folds=FOLDS,
-                   metric=Metric(name="accuracy"), metrics=(LOSS,), floor=0.5,
-                   recipe={"batch_size": 16, "budget.epochs": 3, "optimizer": "sgd", "lr": 0.5, "select": "last"})
+    watching = dict(input_kind=Vector, output_kind=Classes, unit="point", metric=Metric(name="accuracy"), floor=0.5,
+                    metrics=(LOSS,), recipe={"batch_size": 16, "budget.epochs": 3, "optimizer": "sgd", "lr": 0.5,
+                                             "select": "last"})
+    yield TaskSpec(name="blobs", load=load, folds=FOLDS, **watching)
+    yield TaskSpec(name="monitored", load=load_scripted, monitor="cross_entropy", **watching)
 """
 STREAMS = ("weights", "python", "numpy", "order", "task")
 
@@ -87,8 +100,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Any:
     file.write_text(WATCHED)
     found = discover([str(file)])
 
-    def run(seed: int = 0, **settings: Any) -> tuple[dict[str, Any], Any]:
-        body = cell("watched", "blobs", settings, among=found, seeds=(seed,))
+    def run(seed: int = 0, task: str = "blobs", **settings: Any) -> tuple[dict[str, Any], Any]:
+        body = cell("watched", task, settings, among=found, seeds=(seed,))
         return body, import_source(str(file))
 
     return run
@@ -146,6 +159,12 @@ def test_splits_keep_their_names_and_folds_weigh_the_same(watched: Any) -> None:
         assert first != second
         assert body["metrics"][split]["cross_entropy"] == pytest.approx((first + second) / 2, rel=1e-12)
     assert (body["steps"], body["epochs"], body["examples"]) == (18, 3, 288)
+
+
+def test_the_best_state_is_that_of_the_monitored_metric(watched: Any) -> None:
+    """Ranked by accuracy, which rises to the end; chosen by a loss that doesn't."""
+    body, _ = watched(task="monitored", select="best")
+    assert (body["steps"], body["selected_step"]) == (9, 6)
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,35 @@ def test_patience_ends_training_after_so_many_evaluations_without_a_better_one()
     assert outcome.selected_step == 6
 
 
+def test_patience_starts_anew_with_a_better_evaluation() -> None:
+    task = Scripted([0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.1, 0.9])
+    outcome = fit(Counting(task), task, {**THREE, "budget.epochs": 9, "patience": 2})
+    assert len(outcome.curve) == 7
+
+
+def test_the_loss_of_a_curve_is_the_mean_over_the_steps_since_the_last_point() -> None:
+    class Known(Counting):
+        def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+            super().train_step(batch, optimizers)
+            return self.steps.float()  # type: ignore[operator]
+
+    task = Blobs()
+    outcome = fit(Known(task), task, {"batch_size": 16, "budget.epochs": 3})
+    assert [point["loss"] for point in outcome.curve] == [2, 5, 8]  # of 1, 2, 3, then of 4, 5, 6, then of 7, 8, 9
+
+
+def test_it_trains_in_training_mode_and_judges_in_evaluation_mode() -> None:
+    modes: list[bool] = []
+
+    class Noting(nn.Linear):
+        def forward(self, inputs: Tensor) -> Tensor:
+            modes.append(self.training)
+            return super().forward(inputs)
+
+    fit(Noting(3, 2), Blobs(), {**THREE, "budget.epochs": 2})
+    assert modes == [True, True, True, False] * 2
+
+
 @pytest.mark.parametrize(("select", "steps"), [("best", 6), ("last", 12)])
 def test_the_selected_state_is_the_one_left_to_judge(select: str, steps: int) -> None:
     task = Scripted([0.2, 0.8, 0.3, 0.7])
