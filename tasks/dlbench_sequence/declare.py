@@ -148,7 +148,8 @@ def _reverse() -> TaskSpec:
         floor=0.0,
         bound=1.0,
         recipe={"optimizer": "adam", "lr": 1e-3, "clip": 1.0, "batch_size": 64, "budget.epochs": 10},
-        description="Write 1 to 10 symbols backwards, and stop: a toy translation",
+        version="2",
+        description="Write 1 to 10 symbols backwards, and stop: a toy translation; no sequence is in two splits",
     )
 
 

@@ -357,6 +357,24 @@ def sources(task: Any, split: str) -> list[list[int]]:
     ]
 
 
+def test_no_sequence_of_reverse_is_in_two_splits() -> None:
+    task = SPECS["reverse"].load(DATA)
+    splits = {split: sources(task, split) for split in SPLITS}
+    assert {split: len(rows) for split, rows in splits.items()} == {"train": 20_000, "val": 500, "test": 1000}
+    distinct = {split: set(map(tuple, rows)) for split, rows in splits.items()}
+    assert sum(map(len, distinct.values())) == len(set().union(*distinct.values()))
+    for rows in splits.values():  # lengths are as likely as before, but for the shortest, of which there are few
+        longer = [len(row) for row in rows if len(row) > 3]
+        shares = np.bincount(longer, minlength=11)[4:] / len(longer)
+        assert (np.abs(shares - 1 / 7) < 4 * np.sqrt(6 / 49 / len(longer))).all(), shares
+
+
+@pytest.mark.parametrize("options", [{"length": 1, "vocab": 2}, {"length": 2, "vocab": 2}])
+def test_too_few_sequences_for_three_splits_are_refused(options: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="too few sequences for three splits that share none: raise one of them"):
+        SPECS["reverse"].load(DATA, **options)
+
+
 def test_reverse_shows_samples() -> None:
     task = SPECS["reverse"].load(DATA, **SMALL)
     shown = task.samples(Judged(write=backwards))

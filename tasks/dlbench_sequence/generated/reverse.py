@@ -1,7 +1,8 @@
 """`reverse`: write a sequence backwards, the smallest task of translation.
 
 Sutskever, Vinyals, Le 2014, "Sequence to Sequence Learning with Neural Networks", turn their sources around because a
-network without attention finds what stands last easiest to write first; here that is what is asked.
+network without attention finds what stands last easiest to write first; here that is what is asked. No sequence is in
+two splits, short ones included: a tenth of all single symbols is never trained on.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from torch.nn import functional
 
 from dlbench import Batch, Signature, TokenBatch, Tokens, TokenSequence
 from dlbench.data.sequences import BucketedBatches, Index, Ragged
+from dlbench.errors import UsageError
 
 from .sizes import check_at_least, check_sizes
 
 SEED = 47
 JUDGE_BATCH = 256
+MOST_SYMBOLS = 254  # and start and end, in a byte
+MOST_DRAWS = 100
 SHOWN = 5
 
 
@@ -113,14 +117,36 @@ def _text(symbols: list[int]) -> str:
 def make_task(
     *, length: int, vocab: int, beam: int, num_train: int, num_val: int, num_test: int, device: str = "cpu"
 ) -> ReverseTask:
-    """Lengths from 1 to `length`, each as likely. Raises UsageError for options below 1 or a vocabulary below 2."""
+    """Lengths from 1 to `length`, each as likely, of sequences that belong to the split. Raises UsageError for options
+    below 1, a vocabulary outside 2 to 254, and where there are too few sequences to share out."""
     check_at_least(1, length=length, beam=beam)
-    check_at_least(2, vocab=vocab)
+    if not 2 <= vocab <= MOST_SYMBOLS:
+        raise UsageError(f"vocab must be 2 to {MOST_SYMBOLS}, not {vocab}")
     sizes = check_sizes(num_train=num_train, num_val=num_val, num_test=num_test)
-    splits = {}
-    for index, (split, count) in enumerate(sizes.items()):
-        random = np.random.RandomState([SEED, length, vocab, index])
-        symbols = random.randint(0, vocab, (count, length)).astype(np.uint8)
-        lengths = random.randint(1, length + 1, count)
-        splits[split] = [row[:size] for row, size in zip(symbols, lengths, strict=True)]
+    splits = {split: _draw(index, count, length, vocab) for index, (split, count) in enumerate(sizes.items())}
     return ReverseTask(splits, vocab=vocab, length=length, beam=beam, device=device)
+
+
+def _draw(split: int, count: int, length: int, vocab: int) -> list[NDArray[np.uint8]]:
+    """`count` sequences of a split (0 train, 1 val, 2 test), drawn until there are enough that belong to it."""
+    random = np.random.RandomState([SEED, length, vocab, split])
+    rows: list[NDArray[np.uint8]] = []
+    for _ in range(MOST_DRAWS):
+        symbols = random.randint(0, vocab, (max(count, 1000), length)).astype(np.uint8)
+        lengths = random.randint(1, length + 1, len(symbols))
+        mine = _owners(symbols, lengths) == split
+        rows += [row[:size] for row, size in zip(symbols[mine], lengths[mine], strict=True)]
+        if len(rows) >= count:
+            return rows[:count]
+    raise UsageError(
+        f"with length {length} and vocab {vocab} there are too few sequences for three splits that share none: "
+        "raise one of them"
+    )
+
+
+def _owners(symbols: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The one split to which each sequence belongs, whoever draws it: of ten, eight to train, one each to the others."""
+    keys = np.random.RandomState(SEED).randint(1, 2**62, symbols.shape[1], dtype=np.int64).astype(np.uint64)
+    within = np.arange(symbols.shape[1]) < lengths[:, None]
+    mixed = (np.where(within, symbols.astype(np.uint64) + np.uint64(1), np.uint64(0)) * keys).sum(axis=1)  # mod 2^64
+    return np.array([0] * 8 + [1, 2])[(mixed >> np.uint64(32)) % np.uint64(10)]
