@@ -145,7 +145,7 @@ def _draw(split: int, count: int, length: int, vocab: int) -> list[NDArray[np.ui
 
 
 def _owners(symbols: NDArray[np.uint8], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The one split to which each sequence belongs, whoever draws it: of ten, eight to train, one each to the others."""
+    """The one split to which each sequence belongs, whoever draws it: of ten, eight to train, one to each other."""
     keys = np.random.RandomState(SEED).randint(1, 2**62, symbols.shape[1], dtype=np.int64).astype(np.uint64)
     within = np.arange(symbols.shape[1]) < lengths[:, None]
     mixed = (np.where(within, symbols.astype(np.uint64) + np.uint64(1), np.uint64(0)) * keys).sum(axis=1)  # mod 2^64
