@@ -128,8 +128,6 @@ def test_autocast_is_on_in_the_forward_pass(precision: str, form: dict[str, bool
             assert on == {True}, place
 
 
-# waits for `Optimizers.minimize` to leave the stepper's autocast
-@pytest.mark.xfail(reason="the whole step runs under autocast", strict=True)
 @pytest.mark.parametrize("form", FORMS, ids=str)
 def test_autocast_is_off_in_what_comes_after(form: dict[str, bool]) -> None:
     for place, on in moments("bf16", **form):
@@ -137,8 +135,6 @@ def test_autocast_is_off_in_what_comes_after(form: dict[str, bool]) -> None:
             assert on == {False}, place
 
 
-# waits as the one before
-@pytest.mark.xfail(reason="the whole step runs under autocast", strict=True)
 def test_autocast_is_off_in_a_scaled_step() -> None:
     assert all(on == {False} for place, on in moments("fp16") if place in AFTER)
 

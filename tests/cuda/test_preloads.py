@@ -69,8 +69,6 @@ for ask in (torch.cuda.is_available, torch.cuda.init, lambda: torch.zeros(1, dev
     assert len(somebody) == 4
 
 
-# waits for the server that preloads under a stub of `torch.__config__.show`, which PyTorch Geometric calls
-@pytest.mark.xfail(reason="the server doesn't keep preloads from CUDA yet", strict=True)
 def test_no_preload_of_a_built_in_plugin_asks(spy: Path) -> None:
     found = preloads()
     assert "torch_geometric" in found
