@@ -180,3 +180,17 @@ def test_a_gpus_readings_and_those_it_lacks() -> None:
     assert state["temperature_c"] is None
     assert gpu.energy_j() == 2.5
     assert gpu.num_processes() is None
+
+
+def test_the_version_of_torch_is_the_same_whether_it_is_loaded_or_not() -> None:
+    code = (
+        "import sys; from dlbench.measure.environment import versions\n"
+        "print(versions()['torch'], 'torch' in sys.modules)"
+    )
+    said = {}
+    for first in ("", "import torch; "):
+        done = subprocess.run([sys.executable, "-c", first + code], capture_output=True, text=True, check=True)
+        version, loaded = done.stdout.split()
+        said[loaded] = version
+    assert said.keys() == {"False", "True"}
+    assert len(set(said.values())) == 1
