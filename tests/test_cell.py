@@ -47,6 +47,13 @@ def load(data):
     SEEN.clear(), JUDGED.clear()
     return Folded()
 
+def load_combined(data):
+    task = load(data)
+    task.combine = lambda folds: [  # as a protocol that chooses across folds: the first point of each curve
+        {"val": fold["curve"][0]["val"], "test": fold["metrics"]["test"]} for fold in folds
+    ]
+    return task
+
 def load_scripted(data):
     from workshop import Blobs
 
@@ -88,6 +95,7 @@ def dlbench_tasks():
                     metrics=(LOSS,), recipe={"batch_size": 16, "budget.epochs": 3, "optimizer": "sgd", "lr": 0.5,
                                              "select": "last"})
     yield TaskSpec(name="blobs", load=load, folds=FOLDS, **watching)
+    yield TaskSpec(name="combined", load=load_combined, folds=FOLDS, **watching)
     yield TaskSpec(name="monitored", load=load_scripted, monitor="cross_entropy", **watching)
 """
 STREAMS = ("weights", "python", "numpy", "order", "task")
@@ -159,6 +167,13 @@ def test_splits_keep_their_names_and_folds_weigh_the_same(watched: Any) -> None:
         assert first != second
         assert body["metrics"][split]["cross_entropy"] == pytest.approx((first + second) / 2, rel=1e-12)
     assert (body["steps"], body["epochs"], body["examples"]) == (18, 3, 288)
+
+
+def test_a_task_may_choose_across_folds(watched: Any) -> None:
+    body, _ = watched(task="combined")
+    assert [fold["val"] for fold in body["fold_metrics"]] == [curve[0]["val"] for curve in body["curves"]]
+    assert body["fold_metrics"][0]["val"] != body["curves"][0][-1]["val"]
+    assert body["selected_step"] is None
 
 
 def test_the_best_state_is_that_of_the_monitored_metric(watched: Any) -> None:

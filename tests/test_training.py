@@ -295,6 +295,18 @@ def test_the_order_of_the_data_does_not_depend_on_what_model_and_regularizers_dr
     assert not torch.equal(plain[:48], plain[48:])  # another order in the next epoch
 
 
+def test_a_step_sees_the_batch_that_regularizers_make() -> None:
+    class Add(Regularizer):
+        def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
+            return Batch(inputs=batch.inputs + 100, targets=batch.targets, size=batch.size)
+
+    task = Blobs()
+    run = trainer(Counting(task), task, {**THREE, "budget.epochs": 1})
+    run.regularizers = [Add(), Add()]
+    run.fit()
+    assert all(inputs.min() > 150 for inputs in run.learner.seen)  # type: ignore[union-attr]
+
+
 DRAWING_MODELS = """
 from functools import partial
 from dlbench import Classes, ModelSpec, Vector

@@ -89,7 +89,9 @@ class RingTask:
 
 
 def make_task(*, sd: float, num_train: int, device: str = "cpu") -> RingTask:
-    """Raises UsageError where `sd` is so large that the modes' 3-sd circles overlap."""
+    """Raises UsageError where `sd` is so large that the modes' 3-sd circles overlap, and for no point to train on."""
+    if num_train < 1:
+        raise UsageError(f"option 'num_train' needs a number of at least 1, not {num_train}")
     if not 0 < sd <= LARGEST_SD:
         raise UsageError(f"option 'sd' needs a number above 0 and up to {LARGEST_SD:.4f}, not {sd}")
     sizes = {"train": num_train, "val": NUM_SAMPLES, "test": NUM_SAMPLES}

@@ -99,9 +99,11 @@ def fold_splits(classes: NDArray[np.int64], folds: int, protocol: str, device: s
     from sklearn.model_selection import StratifiedKFold
 
     smallest = int(np.bincount(classes).min())
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= smallest:
+    least = 2 if protocol == "published" else 3  # a fold to test on, one to validate on, one to train on
+    if isinstance(folds, bool) or not isinstance(folds, int) or not least <= folds <= smallest:
         raise UsageError(
-            f"option 'folds' needs a whole number from 2 to {smallest}, the graphs of the smallest class, not {folds!r}"
+            f"option 'folds' needs a whole number from {least} to {smallest}, the graphs of the smallest class, "
+            f"not {folds!r}"
         )
     result: list[Splits] = []
     for rest, test in StratifiedKFold(folds, shuffle=True, random_state=SEED).split(classes, classes):

@@ -132,11 +132,19 @@ def token_losses(outputs: Tensor, batch: Batch) -> Tensor:
     return F.cross_entropy(outputs.float().transpose(1, 2), batch.targets, reduction="none")
 
 
+def check_chain(vocab: int, order: int, sizes: Mapping[str, int]) -> None:
+    """Raises UsageError for a chain that would be too small or too large, and for a split without segments."""
+    if vocab < 2 or order < 1 or vocab**order > MAX_CONTEXTS:
+        raise UsageError(f"needs vocab >= 2, order >= 1 and vocab ** order <= {MAX_CONTEXTS}, not {vocab} ** {order}")
+    for split, size in sizes.items():
+        if size < 1:
+            raise UsageError(f"num_{split} must be at least 1, not {size}")
+
+
 def make_task(*, vocab: int, order: int, length: int, sizes: Mapping[str, int], device: str = "cpu") -> MarkovTask:
     """`sizes` counts the segments of each split. Raises UsageError where the chain would be too large, or a segment too
     short for one whole context."""
-    if vocab < 2 or order < 1 or vocab**order > MAX_CONTEXTS:
-        raise UsageError(f"needs vocab >= 2, order >= 1 and vocab ** order <= {MAX_CONTEXTS}, not {vocab} ** {order}")
+    check_chain(vocab, order, sizes)
     if length < order:
         raise UsageError(f"needs a length of at least the order {order}, not {length}")
     chain = MarkovChain.draw(vocab=vocab, order=order)

@@ -18,7 +18,7 @@ from dlbench import Batch, MaskedTokens, Signature, TokenBatch, Tokens
 from dlbench.data.batches import GatheredBatches
 from dlbench.errors import UsageError
 
-from .markov import MAX_CONTEXTS, SEED, MarkovChain, token_losses
+from .markov import SEED, MarkovChain, check_chain, token_losses
 
 SHARE = 0.15  # of the places are masked
 CHUNK = 2**21  # at most so many numbers at once
@@ -132,8 +132,7 @@ def make_task(
 ) -> MaskedMarkovTask:
     """`sizes` counts the segments of each split. Raises UsageError where the chain would be too large, or a segment too
     short for one whole context."""
-    if vocab < 2 or order < 1 or vocab**order > MAX_CONTEXTS:
-        raise UsageError(f"needs vocab >= 2, order >= 1 and vocab ** order <= {MAX_CONTEXTS}, not {vocab} ** {order}")
+    check_chain(vocab, order, sizes)
     if length <= order:
         raise UsageError(f"needs a length above the order {order}, not {length}")
     chain = MarkovChain.draw(vocab=vocab, order=order)

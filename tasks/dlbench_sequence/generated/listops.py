@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from dlbench.errors import UsageError
 
 from .classification import TokenClassification
-from .expressions import DIGITS, SYMBOLS, draw_trees, evaluate, fill, keep_trees, write
+from .expressions import DIGITS, P_OPERATOR, SYMBOLS, draw_trees, evaluate, fill, keep_trees, write
 from .sizes import check_at_least, check_sizes
 
 SEED = 46
 DRAWN = 8192  # trees at once
+MOST_NODES = 5_000_000  # of all those trees on one level, expected: some hundred MB
 PATIENCE = 50  # times that many trees without a new expression show that there is none
 
 Expressions = tuple[list[NDArray[np.uint8]], NDArray[np.int64]]
@@ -60,6 +61,9 @@ def make_task(
     """No two splits share an expression. Raises UsageError where the limits leave too few expressions."""
     check_at_least(2, max_depth=max_depth, max_args=max_args)
     check_at_least(4, length=length)
+    check_at_least(1, min_length=min_length)
+    if DRAWN * (P_OPERATOR * (2 + max_args) / 2) ** (max_depth - 1) > MOST_NODES:
+        raise UsageError(f"trees of max_depth {max_depth} and max_args {max_args} outgrow the memory: lower one of them")
     sizes = check_sizes(num_train=num_train, num_val=num_val, num_test=num_test)
     if min_length > length:
         raise UsageError(f"min_length must not be above the length {length}, but is {min_length}")

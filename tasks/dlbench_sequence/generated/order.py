@@ -10,10 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from dlbench.errors import UsageError
+
 from .classification import TokenClassification
 from .sizes import check_at_least, check_sizes
 
 SEED = 44
+MOST_SYMBOLS = 256  # in a byte
 A, B = 0, 1
 NO, YES = 0, 1
 
@@ -36,9 +39,10 @@ def draw(
 def make_task(
     *, length: int, vocab: int, num_train: int, num_val: int, num_test: int, device: str = "cpu"
 ) -> TokenClassification:
-    """Raises UsageError for a length below 2, fewer than 3 symbols or splits that don't divide into pairs."""
+    """Raises UsageError for a length below 2, a vocabulary outside 3 to 256 or splits that don't divide into pairs."""
     check_at_least(2, length=length)
-    check_at_least(3, vocab=vocab)
+    if not 3 <= vocab <= MOST_SYMBOLS:
+        raise UsageError(f"vocab must be 3 to {MOST_SYMBOLS}, not {vocab}")
     sizes = check_sizes(multiple=2, num_train=num_train, num_val=num_val, num_test=num_test)
     splits = {
         split: draw(count, length, vocab, np.random.RandomState([SEED, length, vocab, index]))

@@ -105,6 +105,7 @@ def make_task(
 ) -> ReberTask:
     """Raises UsageError where no string, or hardly any, has so many symbols."""
     check_at_least(grammar.SHORTEST, length=length)
+    check_at_least(1, min_length=min_length)
     sizes = check_sizes(multiple=2, num_train=num_train, num_val=num_val, num_test=num_test)
     if (kept := grammar.share(min_length, length)) < RAREST:
         raise UsageError(f"only {kept:.1e} of all strings have between {min_length} and {length} symbols")
