@@ -63,7 +63,7 @@ def make_task(
     check_at_least(4, length=length)
     check_at_least(1, min_length=min_length)
     if DRAWN * (P_OPERATOR * (2 + max_args) / 2) ** (max_depth - 1) > MOST_NODES:
-        raise UsageError(f"trees of max_depth {max_depth} and max_args {max_args} outgrow the memory: lower one of them")
+        raise UsageError(f"trees of max_depth {max_depth} and max_args {max_args} outgrow memory: lower one")
     sizes = check_sizes(num_train=num_train, num_val=num_val, num_test=num_test)
     if min_length > length:
         raise UsageError(f"min_length must not be above the length {length}, but is {min_length}")
