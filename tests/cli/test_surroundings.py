@@ -86,7 +86,7 @@ def test_results_that_are_no_folder_are_a_sentence(tmp_path: Path) -> None:
     words = ["run", "-t", "digits", "-m", "constant", "--seeds", 1, "--device", "cpu"]
     done = dlbench(*words, "--results", tmp_path / "file")
     assert (done.code, done.out) == (2, "")
-    assert done.err == f"dlbench: {tmp_path}/file/suites/custom.json: Not a directory\n"
+    assert done.err == f"dlbench: {tmp_path}/file/suites: Not a directory\n"
     assert (tmp_path / "file").read_text() == "mine"
     assert dlbench("publish", filled(tmp_path / "runs"), "--to", tmp_path / "file").code == 2
 

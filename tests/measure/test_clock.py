@@ -196,7 +196,7 @@ def test_steady_runs_two_steps_more_and_gives_collection_back() -> None:
 
 
 def test_single_steps_go_on_until_there_are_enough(cpu_clock: None) -> None:
-    found = clock.time_single_steps(lambda: spin(0.001), seconds=0.01, sync=no_sync, least=30)
+    found = clock.time_single_steps(lambda: spin(0.001), seconds=0.01, sync=no_sync, least=30, limit_s=1.0)
     assert len(found) == 30
     assert median(found) == pytest.approx(0.001, rel=0.02)
     assert 2 <= len(clock.time_single_steps(lambda: spin(0.01), seconds=0.01, sync=no_sync, limit_s=0.05)) < 10
