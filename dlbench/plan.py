@@ -175,7 +175,7 @@ def _pair(
         return
     check_ingredients(catalog, resolved.recipe)
     data = _data(task_spec, task, request, result)
-    parts = {pair: makings.of(*pair) for pair in _specs_of(model, task, resolved.recipe)}
+    parts = {pair: makings.of(*pair) for pair in specs_of(model, task, resolved.recipe)}
     head = _head(makings, model, task, parts, data)
     variant = ", ".join([v for v in (block.variant, *(f"{k}={v}" for k, v in request.settings.items())) if v])
     flags = [*task_spec.flags_of(dict(task.options)), *(["unverified_data"] if data["state"] == "unverified" else [])]
@@ -250,7 +250,7 @@ def check_ingredients(catalog: Catalog, recipe: Recipe) -> None:
         catalog.checked("regularizers", regularizer)
 
 
-def _specs_of(model: Choice, task: Choice, recipe: Recipe) -> list[tuple[str, str]]:
+def specs_of(model: Choice, task: Choice, recipe: Recipe) -> list[tuple[str, str]]:
     """Kind and name of every spec that a job uses."""
     parts = [recipe, *(recipe.part(name) for name, _ in recipe.parts)]
     pairs = [(k, c.name) for p in parts for k, c in (("optimizers", p.optimizer), ("schedules", p.schedule))]

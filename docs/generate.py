@@ -1,4 +1,5 @@
-"""Writes the generated pages, docs/cli.md and docs/catalog.md. Run it after a change of a command or a built-in plugin:
+"""Writes the generated pages: docs/cli.md, docs/catalog.md, results/README.md. Run it after a change of a command, of a
+built-in plugin or of published results:
 
 python docs/generate.py
 """
@@ -15,6 +16,9 @@ import click
 from dlbench.catalog import Catalog, Source, load_sources
 from dlbench.choice import format_value, option_defaults
 from dlbench.cli import group
+from dlbench.outdated import outdated
+from dlbench.plan import Makings
+from dlbench.results import load_by_suite
 from dlbench.specs import ModelSpec, Suite, TaskSpec
 
 DOCS = Path(__file__).resolve().parent
@@ -140,7 +144,39 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
-PAGES: dict[str, Callable[[], str]] = {"cli.md": cli_page, "catalog.md": catalog_page}
+# --- results ----------------------------------------------------------------------------------------------
+
+
+def results_page() -> str:
+    """Which published records today's programs would make again, and why not the others."""
+    makings = Makings(built_in())
+    rows = []
+    for folder in sorted(path for path in (DOCS.parent / "results").glob("*/*") if path.is_dir()):
+        records = [record for records in load_by_suite(folder).values() for record in records]
+        why: dict[str, int] = {}
+        for record in records:
+            if reasons := ", ".join(outdated(record, makings)):
+                why[reasons] = why.get(reasons, 0) + 1
+        name = f"{folder.parent.name}/{folder.name}"
+        others = "; ".join(f"{count}: {text}" for text, count in sorted(why.items(), key=lambda pair: -pair[1]))
+        rows.append([f"[{name}]({name})", str(len(records)), str(len(records) - sum(why.values())), others])
+    return "\n\n".join([
+        "# Published results",
+        f"{NOTICE}\n\nEach folder holds `leaderboard.csv`, `metrics.csv` and the records behind them. "
+        "`dlbench table results/SUITE/MACHINE` prints it; `dlbench reproduce "
+        "results/SUITE/MACHINE/leaderboard.csv:ROW` runs a row again.",
+        "A record is of today's program if a run would give it the same identity: protocol of the core, sources of "
+        "model, task and ingredients, version of the task, recipe. The others were made by earlier programs; the last "
+        "column counts them by what has changed since.",
+        table(["results", "records", "of today's program", "of earlier programs, by what has changed"], rows),
+    ]) + "\n"  # fmt: skip
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "cli.md": cli_page,
+    "catalog.md": catalog_page,
+    "../results/README.md": results_page,
+}
 
 if __name__ == "__main__":
     main()

@@ -117,16 +117,21 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["cli.md", "catalog.md"])
+GENERATED = ("cli.md", "catalog.md", "../results/README.md")
+
+
+@pytest.mark.parametrize("name", GENERATED)
 def test_a_generated_page_is_up_to_date(name: str, generator: ModuleType) -> None:
     assert (DOCS / name).read_text() == generator.PAGES[name](), "run: python docs/generate.py"
 
 
 def test_generating_writes_every_page(generator: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(generator, "PAGES", {name: lambda name=name: name for name in generator.PAGES})
-    monkeypatch.setattr(generator, "DOCS", tmp_path)
+    for folder in ("docs", "results"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.setattr(generator, "DOCS", tmp_path / "docs")
     generator.main()
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {n: n for n in ("cli.md", "catalog.md")}
+    assert {name: (tmp_path / "docs" / name).read_text() for name in GENERATED} == {name: name for name in GENERATED}
 
 
 # --- measuring --------------------------------------------------------------------------------------------
