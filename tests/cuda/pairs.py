@@ -1,8 +1,8 @@
 """Trains pairs of model and task on the pretend device, under `driver.python`.
 
-Reads a JSON list of [task, model, precision], and writes a line of JSON per pair: the syncs of its second training
-step, the fetching of its batch included, or what went wrong. Each pair lives through what a cell does: load, build, two
-steps, validation, choice of the state, judging.
+Reads a JSON list of [task, model, precision], and writes a line of JSON per pair: the syncs of its third training step,
+the fetching of its batch included, or what went wrong. Each pair lives through what a cell does: load, build, three
+steps (the first works on a copy of its batch), validation, choice of the state, judging.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def smaller(catalog: Catalog, model: str) -> str:
 def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, Any]:
     """What there is to say about a pair: its `syncs` by what made the host wait, or its `skip` or `error`."""
     runtime = Runtime(device="cuda:0", precision=precision)
-    settings = {"budget.steps": 2, "evaluate_every": 2, "batch_size": 4}
+    settings = {"budget.steps": 3, "evaluate_every": 3, "batch_size": 2}
     asked = str(Choice(task, tuple(sorted(TASKS[task].items()))))
     made = planned(smaller(catalog, model), asked, settings, among=catalog, runtime=runtime)
     if not made.jobs:

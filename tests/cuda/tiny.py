@@ -24,6 +24,7 @@ from dlbench.data import Data
 from dlbench.kinds import EdgeClasses
 
 ACCURACY, LOSS = Metric(name="accuracy"), Metric(name="loss", unit="nats", higher_is_better=False)
+ERROR = Metric(name="error", unit="units", higher_is_better=False)
 RECIPE = {"optimizer": "adam", "lr": 1e-3, "batch_size": 4, "budget.steps": 2}
 GRAPHS, NODES, CLASSES = 24, 6, 2
 
@@ -84,7 +85,7 @@ def many(data: Data, *, level: str) -> Any:
         level="graph" if level in ("class", "value") else level,  # type: ignore[arg-type]
         signature=Signature(input=Graph(node_features=3, edge_features=2, positions=1), output=output[level]),
         splits=splits(GRAPHS, data.device),
-        metric="accuracy",
+        metric="error" if level == "value" else "accuracy",
         score=scores.mean_absolute_error if level == "value" else scores.accuracy,
         loss_of=loss,
     )
@@ -176,8 +177,9 @@ def text(data: Data, *, carry: bool) -> Any:
 
 def dlbench_tasks() -> Iterator[TaskSpec]:
     def spec(name: str, kinds: tuple[Any, Any], load: Any) -> TaskSpec:
+        metric = ERROR if kinds[1] is GraphValue else ACCURACY
         return TaskSpec(
-            name=name, input_kind=kinds[0], output_kind=kinds[1], load=load, unit="examples", metric=ACCURACY,
+            name=name, input_kind=kinds[0], output_kind=kinds[1], load=load, unit="examples", metric=metric,
             metrics=(LOSS,), floor=0.5, recipe=RECIPE,
         )  # fmt: skip
 
