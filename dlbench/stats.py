@@ -86,6 +86,15 @@ def mean_interval(
     return Estimate(mean=mean, low=low, high=high, count=len(finite))
 
 
+def next_interval(values: Iterable[float]) -> tuple[float, float] | None:
+    """Where one more value like these lies in 95 of 100 cases; None under three values."""
+    found = mean_interval(values)
+    if found.mean is None or found.low is None:
+        return None
+    half = (found.mean - found.low) * math.sqrt(found.count + 1)
+    return found.mean - half, found.mean + half
+
+
 def metric_range(unit: str, higher_is_better: bool | None) -> tuple[float, float]:
     """The values that a metric can take: 0 to 1 for a fraction, 0 to 100 for points, from 0 for whatever is better when
     it is smaller, as losses and errors are, and any value else."""

@@ -153,8 +153,9 @@ def test_the_best_of_a_metric_where_lower_is_better_is_the_lowest() -> None:
             return {"cross_entropy": next(self.values)}
 
     task = Lower([0.8, 0.2, 0.3])
-    outcome = fit(Counting(task), task, {**THREE, "budget.epochs": 3}, metric=LOSS)
-    assert outcome.selected_step == 6
+    run = trainer(Counting(task), task, {**THREE, "budget.epochs": 3}, metric=LOSS)
+    assert run.fit().selected_step == 6
+    assert run.progress.history == (-0.8, -0.2, -0.3)  # for schedules more is always better
 
 
 COUNTING_TASK = """

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import click
@@ -17,7 +20,11 @@ from ..runtime import Runtime, resolve_runtime
 from ..specs import Block, ProfileProtocol, Suite
 from .run import fetch_missing
 
-NOT_EQUAL = 3
+OUTSIDE = 3
+TOLERANCE = 1e-5
+"""Relative: a CSV keeps six digits."""
+Pairs = Iterable[tuple[Record, Record | None]]
+PLACE = ("cpu", "gpu", "torch", "numpy", "python", "cuda", "cudnn", "os")
 
 
 @click.command()
@@ -27,7 +34,8 @@ NOT_EQUAL = 3
 @click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin.")
 def command(what: str, results: Path, data: Path | None, plugins: tuple[str, ...]) -> None:
     """Run the cells and the profile behind a leaderboard's row (ROW 1 is the first), or one record, again, and put the
-    new figures beside the old. Exit status 3 where a metric differs."""
+    new figures beside the old: what differs of the machine and of versions, and whether the ranked metric lies inside
+    the stored interval. Exit status 3 where it lies outside, or where a run ends in another way."""
     from ..execute.run import Limits, Runner
     from .progress import make_display
 
@@ -46,12 +54,12 @@ def command(what: str, results: Path, data: Path | None, plugins: tuple[str, ...
         cache=default_cache(), command=f"dlbench reproduce {what}", fresh=True,
     )  # fmt: skip
     new = {record.name: record for record in runner.run(made)}
-    differ = 0
-    for record in old:
-        for line, same in lines(record, new.get(jobs[record.name].name)):
-            click.echo(line)
-            differ += not same
-    sys.exit(NOT_EQUAL if differ else 0)
+    pairs = [(record, new.get(jobs[record.name].name)) for record in old]
+    found = [line for pair in pairs for line in lines(*pair)]
+    found += [(differences(pairs), True), *verdict(pairs, stored_interval(what, old))]
+    for line, _ in found:
+        click.echo(line)
+    sys.exit(0 if all(holds for _, holds in found) else OUTSIDE)
 
 
 def named_records(what: str) -> list[Record]:
@@ -103,8 +111,64 @@ def choice_text(described: dict[str, Any]) -> str:
     return f"{described['name']}[{described['options']}]" if described["options"] else str(described["name"])
 
 
+def stored_interval(what: str, old: list[Record]) -> tuple[float, float] | None:
+    """Where the ranked metric should lie by what was stored: the interval of a row's mean; for one record, where one
+    more seed of its row would lie in 95 of 100 cases. None under three seeds."""
+    from ..groups import groups
+    from ..leaderboard import read_csv
+    from ..results import load_by_suite
+    from ..stats import next_interval
+
+    if not Path(what).is_file():
+        file, _, row = what.rpartition(":")
+        line = read_csv(Path(file)).iloc[int(row) - 1]
+        low, high = float(line["ci_low"]), float(line["ci_high"])
+        return None if math.isnan(low) else (low, high)
+    (record,) = old
+    folder = Path(what).resolve().parent
+    if folder.name != "records":
+        return None
+    rows = groups({suite: cells for suite, cells in load_by_suite(folder.parent).items() if suite == record["suite"]})
+    values = [row.scores() for row in rows if record.name in {cell.name for cell in row.cells}]
+    return next_interval(values[0].values()) if values else None
+
+
+def verdict(pairs: Pairs, interval: tuple[float, float] | None) -> Iterator[tuple[str, bool]]:
+    """Whether the ranked metric's mean over the cells lies where it should; nothing where no cell ended ok twice."""
+    again = [(a, b) for a, b in pairs if not a.is_profile and b is not None and a.status == b.status == "ok"]
+    if not again:
+        return
+    name = again[0][0]["task"]["metric"]["name"]
+    was, now = (fmean(pair[side]["metrics"]["test"][name] for pair in again) for side in (0, 1))
+    if interval is None:
+        near = math.isclose(was, now, rel_tol=TOLERANCE)
+        yield f"{name}: {now:.6g} is {'' if near else 'not '}within 1e-5 of {was:.6g}; no interval is stored", near
+        return
+    low, high = interval
+    slack = TOLERANCE * max(abs(low), abs(high))
+    inside = low - slack <= now <= high + slack or math.isclose(was, now, rel_tol=TOLERANCE)
+    where = "inside" if inside else "outside"
+    yield f"{name}: {now:.6g} (was {was:.6g}) lies {where} the stored interval, {low:.6g} to {high:.6g}", inside
+
+
+def differences(pairs: Pairs) -> str:
+    """What was recorded of machine and versions then, and is another now."""
+    changed: dict[str, None] = {}
+    for old, new in pairs:
+        if new is None:
+            continue
+        was, now = (
+            {**(r.get("versions") or {}), "dlbench": r.get("dlbench"),
+             **{key: (r.get("environment") or {}).get(key) for key in PLACE}}
+            for r in (old, new)
+        )  # fmt: skip
+        for key in [key for key in was if key in now and was[key] != now[key]]:
+            changed[f"{key} was {was[key]}, is {now[key]}"] = None
+    return f"what differs here: {'; '.join(changed) or 'nothing that was recorded of machine and versions'}"
+
+
 def lines(old: Record, new: Record | None) -> list[tuple[str, bool]]:
-    """One line per metric on the test split, and whether it is the same."""
+    """One line per metric on the test split, and whether the run ended as it did then."""
     if new is None or new.status != old.status:
         now = "skipped" if new is None else f"{new.status} ({new['reason']})"
         return [(f"{old.name}: was {old.status}, now {now}", False)]
@@ -116,8 +180,6 @@ def lines(old: Record, new: Record | None) -> list[tuple[str, bool]]:
     found = []
     for metric, value in old["metrics"]["test"].items():
         again = new["metrics"]["test"][metric]
-        verdict = "equal" if again == value else f"differs by {again - value:+.6g}"
-        found.append(
-            (f"{old.name}: test {metric} was {value:.6g}, now {again:.6g}: {verdict} ({note})", again == value)
-        )
+        same = "equal" if again == value else f"differs by {again - value:+.6g}"
+        found.append((f"{old.name}: test {metric} was {value:.6g}, now {again:.6g}: {same} ({note})", True))
     return found

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from terminal import Done, dlbench
 
-from dlbench.cli.reproduce import lines, named_records
+from dlbench.cli.reproduce import lines, named_records, stored_interval, verdict
 from dlbench.errors import UsageError
 from dlbench.results import Record, read_record
 
@@ -129,14 +129,72 @@ def test_reproduce_says_what_is_equal_and_what_is_not(first: tuple[Path, Done], 
     (tmp_path / "record.json").write_text(json.dumps(body))
     done = dlbench("reproduce", tmp_path / "record.json", "--results", tmp_path / "again")
     assert done.code == 3
-    said = {line.split(": test ")[1].split()[0]: line for line in done.out.splitlines()}
+    said = {line.split(": test ")[1].split()[0]: line for line in done.out.splitlines() if ": test " in line}
     assert said["accuracy"].endswith("differs by +0.25 (same sources, data and recipe)")
     assert said["cross_entropy"].endswith("equal (same sources, data and recipe)")
+    assert "what differs here: nothing that was recorded of machine and versions" in done.out
+    assert "is not within 1e-5 of" in done.out
     again = read_record(tmp_path / "again" / "records" / name)
     assert again["metrics"]["val"] == body["metrics"]["val"]
     (tmp_path / "newer.json").write_text(json.dumps({**body, "schema": 99}))
     newer = dlbench("reproduce", tmp_path / "newer.json")
     assert (newer.code, "written by a newer dlbench" in newer.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_reproduce_elsewhere_says_what_differs_and_whether_the_value_lies_inside(
+    first: tuple[Path, Done], tmp_path: Path
+) -> None:
+    """The record of another machine, whose rounding was another, beside three more seeds of its row; then with values
+    that this machine doesn't come near."""
+    folder, _ = first
+    (name,) = stamps(folder)
+    body = json.loads((folder / "records" / name).read_text())
+    body["environment"] |= {"cpu": "Abacus 9000", "torch": "2.0.0"}
+    right = body["metrics"]["test"]["accuracy"]
+    for shift, code, where in ((0.0, 0, "inside"), (0.3, 3, "outside")):
+        place = tmp_path / where / "records"
+        place.mkdir(parents=True)
+        for seed in range(4):
+            body["metrics"]["test"]["accuracy"] = right - 0.003 - shift + 0.002 * seed
+            other = body if seed == 0 else {**body, "seed": seed, "name": f"other-{seed}"}
+            (place / f"{other['name']}.json").write_text(json.dumps(other))
+        done = dlbench("reproduce", place / name, "--results", tmp_path / f"again-{where}")
+        assert done.code == code, done.out + done.err
+        assert f"lies {where} the stored interval, " in done.out
+        (differs,) = [line for line in done.out.splitlines() if line.startswith("what differs here: ")]
+        assert "cpu was Abacus 9000, is " in differs
+        assert "torch was 2.0.0, is " in differs
+
+
+def a_pair(was: float, now: float) -> list[tuple[Record, Record | None]]:
+    from factories import cell
+
+    return [(cell(was), cell(now))]
+
+
+@pytest.mark.parametrize(
+    ("now", "interval", "inside"),
+    [(0.91, (0.89, 0.92), True), (0.93, (0.89, 0.92), False), (0.88, (0.89, 0.92), False), (0.9, (0.95, 0.96), True),
+     (0.9000001, (0.9, 0.9), True), (0.9001, (0.9, 0.9), False), (0.9, None, True), (0.9001, None, False)],
+)  # fmt: skip
+def test_a_value_is_held_against_the_stored_interval(
+    now: float, interval: tuple[float, float] | None, inside: bool
+) -> None:
+    (found,) = verdict(a_pair(0.9, now), interval)
+    assert found[1] is inside, found[0]
+
+
+def test_a_row_is_held_against_its_own_interval(tmp_path: Path) -> None:
+    from dlbench.leaderboard import rows, write_csv
+    from factories import cells
+
+    records = cells([0.9, 0.91, 0.95])
+    write_csv(rows({"quick": records}), tmp_path / "leaderboard.csv")
+    low, high = stored_interval(f"{tmp_path / 'leaderboard.csv'}:1", records) or (0.0, 0.0)
+    assert 0.8 < low < 0.9 < 0.95 < high < 1
+    write_csv(rows({"quick": records[:2]}), tmp_path / "leaderboard.csv")
+    assert stored_interval(f"{tmp_path / 'leaderboard.csv'}:1", records[:2]) is None
 
 
 def test_reproducing_what_failed_says_whether_it_fails_again() -> None:
