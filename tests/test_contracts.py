@@ -252,7 +252,8 @@ def test_a_full_graph_and_its_mini_batches_run_through_the_same_code() -> None:
     parts = cell("gcn", "sbm_small[sampler=neighbour]", settings)
     assert (full["steps"], parts["steps"]) == (3, 6)
     assert full["examples"] == parts["examples"] == 240  # the labelled nodes, however many lie around them
-    assert parts["metrics"]["val"]["accuracy"] > 0.3
+    losses = [point["loss"] for point in parts["curves"][0]]
+    assert losses[2] < losses[0]  # an accuracy after so few steps is anything from 0.42 to 0.59
     benches = [open_bench(message(planned("gcn", f"sbm_small[sampler={s}]"))) for s in ("full", "neighbour")]
     learner, _, _ = benches[0].build(benches[0].task)
     scores = [judge(learner, bench.task, "test", bench.execution) for bench in benches]

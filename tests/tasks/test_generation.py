@@ -162,5 +162,5 @@ def test_gan_rises_above_the_floor() -> None:
     model.eval()
     with torch.no_grad():
         found = task.judge(model, "test")
-    assert found["overlap"] > 0.3
+    assert found["overlap"] > 0.3  # 0.50 to 0.72 over six first weights
     assert found["modes"] >= 4

@@ -196,8 +196,9 @@ def test_edges_help() -> None:
 
 @pytest.mark.parametrize("fanout", [None, 5])
 def test_mini_batches_train_as_well(fanout: int | None) -> None:
+    """0.85 to 0.89 over six first weights and two kinds of processor; without edges it is about a half."""
     task = SPEC.load(DATA, sampler="neighbour", fanout=fanout)
-    assert trained_accuracy(task, GCN.build(task.signature), epochs=40) > 0.8
+    assert trained_accuracy(task, GCN.build(task.signature), epochs=40) > 0.75
 
 
 def test_wrong_options_are_refused() -> None:
