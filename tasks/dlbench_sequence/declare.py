@@ -55,7 +55,7 @@ def _copy() -> TaskSpec:
         load=load.copying,
         unit="tokens",
         metric=NATS,
-        metrics=(Metric(name="baseline_share", higher_is_better=False), ACCURACY),
+        metrics=(Metric(name="baseline_share", unit="ratio", higher_is_better=False), ACCURACY),
         floor=0.7071804261,
         bound=0.0,
         recipe={"optimizer": "adam", "lr": 1e-3, "clip": 1.0, "batch_size": 64, "budget.steps": 1000,
@@ -161,7 +161,7 @@ def _hmm_tags() -> TaskSpec:
         load=load.hmm_tags,
         unit="tokens",
         metric=ACCURACY,
-        metrics=(NATS, Metric(name="regret", higher_is_better=False)),
+        metrics=(NATS, Metric(name="regret", unit="difference", higher_is_better=False)),
         floor=16_163 / 60_000,
         bound=36_874 / 60_000,  # of the smoothed probabilities of the known model, on this test split
         recipe={"optimizer": "adam", "lr": 3e-3, "schedule": "cosine", "batch_size": 32, "budget.epochs": 8},
