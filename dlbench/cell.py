@@ -89,7 +89,7 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
     runtime = Runtime(**job["runtime"])
     execution = Execution(runtime, job["memory_bytes"] if runtime.device_type == "cuda" else None)
     settings = Settings()
-    catalog = load_sources(Source(**source) for source in job["sources"])
+    catalog = job.get("catalog") or load_sources(Source(**source) for source in job["sources"])
     loaded = {source.name for source in catalog.sources}
     for name, problem in catalog.problems.items():
         if name not in loaded:  # a plugin with another problem may still give what this job needs

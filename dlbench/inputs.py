@@ -78,7 +78,7 @@ def _standard_library() -> tuple[str, ...]:
 
 
 def _matters(file: str, passing: tuple[str, ...]) -> bool:
-    return not file.startswith(passing) and not any(part in file for part in PASSING) and not is_installed(Path(file))
+    return not file.startswith(passing) and not any(part in file for part in PASSING)
 
 
 def roots_of(plugins: Iterable[str], data_root: Path) -> Roots:
@@ -98,12 +98,13 @@ def kept(report: Mapping[str, Any], covered: Iterable[Path], roots: Roots, hashe
     """What the record keeps of a child's report: `files` (name below a root -> sha256, or `absent`), and `edited`, the
     covered or read files that changed while the job ran, which make it never done."""
     known = {str(path) for path in covered}
+    reported = [text for text in report["files"] if not is_installed(Path(text))]
     files, edited = {}, []
-    for text in report["files"]:
+    for text in reported:
         label, path = label_of(Path(text), roots), Path(text)
         if text not in known and (path.is_file() or label.startswith(("plugin:", "data:"))):
             files[label] = _checksum(path, hashes)
-    for text in {*known, *report["files"]}:
+    for text in {*known, *reported}:
         if _changed_at(Path(text)) > report["started"]:
             edited.append(label_of(Path(text), roots))
     return {"files": files, **({"edited": sorted(edited)} if edited else {})}

@@ -75,10 +75,9 @@ def check_plugin(plugin: str, *, data_root: Path | None = None) -> list[Finding]
     for (kind, name), source in catalog.providers.items():
         if source.name not in names or name not in catalog.specs[kind]:
             continue
-        if kind == "tasks" and not name.endswith(":*"):
-            findings += _to_the_end(name, partial(check_task, catalog.task(name), catalog, data_root=root))
-        elif kind == "models" and not name.endswith(":*"):
-            findings += _to_the_end(name, partial(check_model, catalog.model(name), catalog, data_root=root))
+        if kind in ("tasks", "models") and not name.endswith(":*"):
+            check: Callable[..., list[Finding]] = check_task if kind == "tasks" else check_model
+            findings += _to_the_end(name, partial(check, catalog.specs[kind][name], catalog, data_root=root))
     return findings
 
 

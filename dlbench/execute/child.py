@@ -48,7 +48,9 @@ def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     try:
         if job["type"] == "probe":
             return {"status": "ok", "reason": "", "where": "", "body": probe(job["runtime"]["device"])}
-        watch.collected(load_sources(Source(**source) for source in job["sources"]).plugins.get_plugins())
+        catalog = load_sources(Source(**source) for source in job["sources"])
+        watch.collected(catalog.plugins.get_plugins())
+        job = {**job, "catalog": catalog}
         body = run_profile(job) if job["protocol"] else run_cell(job, report)
         seen = versions(job["runtime"]["device"])  # here torch is loaded, so CUDA's versions can be asked
         return {

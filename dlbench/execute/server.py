@@ -89,7 +89,7 @@ class Server:
             self._launch(message)
 
     def _launch(self, job: dict[str, Any]) -> None:
-        if job["runtime"]["device"] != "cpu" and (opened := open_driver_files()):
+        if job.get("runtime", {}).get("device", "cpu") != "cpu" and (opened := open_driver_files()):
             self._tell({"type": "refused", "id": job["id"], "reason": self._refusal(opened)})
             return
         message_read, message_write = os.pipe()

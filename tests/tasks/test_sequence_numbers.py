@@ -267,7 +267,7 @@ def test_hidden_states_floor_and_bound() -> None:
         ("copy", {"num_train": 0}, "num_train must be a positive multiple of 1"),
         ("parity", {"test_length": 0}, "test_length must be at least 1"),
         ("parity", {"num_val": 3}, "num_val must be a positive multiple of 2"),
-        ("order", {"vocab": 2}, "vocab must be at least 3"),
+        ("order", {"vocab": 2}, "vocab must be 3 to 256"),
         ("order", {"length": 1}, "length must be at least 2"),
         ("hmm_tags", {"states": 1}, "states must be at least 2"),
     ],
