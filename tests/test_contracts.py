@@ -20,6 +20,8 @@ from dlbench.recipe import resolve
 from dlbench.runtime import Runtime
 from workshop import Blobs, catalog, cell, fit, message, planned, trainer
 
+pytestmark = pytest.mark.numbers
+
 
 def digits() -> Any:
     return open_bench(message(planned("perceptron", "digits"))).task

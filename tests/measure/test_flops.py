@@ -14,6 +14,8 @@ from torch.utils.flop_counter import flop_registry
 
 from dlbench.measure.flops import count_flops
 
+pytestmark = pytest.mark.numbers
+
 
 def test_resnet18_takes_1_814_gmac() -> None:
     torchvision = pytest.importorskip("torchvision")

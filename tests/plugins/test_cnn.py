@@ -16,6 +16,8 @@ from dlbench.choice import option_defaults
 from dlbench_cnn.lenet5 import LeNet5
 from dlbench_cnn.resnet import Block, ResNet
 
+pytestmark = pytest.mark.numbers
+
 SPECS = {spec.name: spec for spec in dlbench_cnn.dlbench_models() if (Image, Classes) in spec.accepts}
 CONSTRUCTORS = {"lenet5": LeNet5, "resnet20": ResNet, "resnet32": ResNet, "resnet56": ResNet}
 

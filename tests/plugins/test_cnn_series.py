@@ -12,6 +12,8 @@ from dlbench.choice import option_defaults
 from dlbench.errors import UsageError
 from dlbench_cnn.cnn1d import CNN1d
 
+pytestmark = pytest.mark.numbers
+
 (SPEC,) = [spec for spec in dlbench_cnn.dlbench_models() if spec.name == "cnn1d"]
 SIGNATURE = Signature(input=Series(features=4), output=Classes(num_classes=3))
 

@@ -18,6 +18,8 @@ from dlbench.recipe import resolve
 from dlbench_gan.gan import GAN
 from dlbench_gan.networks import Discriminator, Generator
 
+pytestmark = pytest.mark.numbers
+
 SPEC = next(iter(dlbench_gan.dlbench_models()))
 POINTS = Signature(input=Vector(features=2), output=Sample())
 IMAGES = Signature(input=Image(channels=3, height=4, width=5), output=Sample())

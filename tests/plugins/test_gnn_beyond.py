@@ -43,7 +43,7 @@ SIGNATURES = {
     "infograph": Signature(input=Graph(node_features=FEATURES), output=Embedding(level="graphs")),
 }
 NODES = 10
-pytestmark = pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")
+pytestmark = [pytest.mark.numbers, pytest.mark.filterwarnings("ignore:Sparse CSR tensor support:UserWarning")]
 
 
 @pytest.fixture(autouse=True)

@@ -30,6 +30,8 @@ from dlbench_mlp.mlp import MLP, drop
 from dlbench_mlp.perceptron import Perceptron
 from dlbench_mlp.readout import ReadoutMLP
 
+pytestmark = pytest.mark.numbers
+
 SPECS = {spec.name: spec for spec in dlbench_mlp.dlbench_models()}
 CONSTRUCTORS = {"perceptron": Perceptron, "mlp": MLP}
 SIGNATURES = {

@@ -25,6 +25,8 @@ from dlbench.judging import judge
 from dlbench.runtime import Runtime
 from dlbench_baseline.ngram import NGram
 
+pytestmark = pytest.mark.numbers
+
 SPEC = next(spec for spec in dlbench_baseline.dlbench_models() if spec.name == "ngram")
 TASKS = {spec.name: spec for spec in dlbench_language.dlbench_tasks()}
 VOCAB = 5

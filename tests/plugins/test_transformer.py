@@ -28,6 +28,8 @@ from dlbench.choice import option_defaults
 from dlbench_transformer.gpt import GPT
 from dlbench_transformer.vit import ViT, choose_patch
 
+pytestmark = pytest.mark.numbers
+
 SPECS = {spec.name: spec for spec in dlbench_transformer.dlbench_models() if spec.name in ("vit_tiny", "gpt")}
 IMAGES = Signature(input=Image(channels=3, height=8, width=12), output=Classes(num_classes=5))
 TEXT = Signature(input=Tokens(vocab=11, length=9), output=NextToken(vocab=11))

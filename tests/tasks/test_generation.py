@@ -18,6 +18,8 @@ from dlbench.data import Data
 from dlbench.errors import UsageError
 from dlbench_generation.ring import NUM_SAMPLES, OUTSIDE, draw_points, measure, mode_centres
 
+pytestmark = pytest.mark.numbers
+
 SPEC = next(iter(dlbench_generation.dlbench_tasks()))
 DATA = Data(root=Path("no-data"), cache=Path("no-cache"))
 

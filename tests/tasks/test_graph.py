@@ -19,6 +19,8 @@ from dlbench.learner import Supervised
 from dlbench_graph.generated.communities import COMMUNITIES, P_INTER, P_INTRA
 from dlbench_graph.neighbours import neighbourhood, thin
 
+pytestmark = pytest.mark.numbers
+
 SPEC = next(spec for spec in dlbench_graph.dlbench_tasks() if spec.name == "sbm_small")
 DATA = Data(root=Path("no-data"), cache=Path("no-cache"))
 GCN = next(spec for spec in dlbench_gnn.dlbench_models() if spec.name == "gcn")

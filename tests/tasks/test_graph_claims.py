@@ -10,6 +10,8 @@ import torch
 
 from workshop import cell
 
+pytestmark = pytest.mark.numbers
+
 MESSAGE_PASSING = (
     "gcn", "gcn[norm=symmetric]", "chebnet", "graphsage", "graphsage[aggregator=mean]", "gat", "gin", "monet",
     "gatedgcn", "nn4g", "dcnn", "dgc", "sgc", "appnp", "gcnii[depth=4]", "ggnn",

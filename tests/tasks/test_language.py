@@ -20,6 +20,8 @@ from dlbench.errors import UsageError
 from dlbench.learner import Supervised
 from dlbench_language.modelling.markov import MarkovChain, MarkovTask, stationary_distribution
 
+pytestmark = pytest.mark.numbers
+
 SPEC = next(iter(dlbench_language.dlbench_tasks()))
 DATA = Data(root=Path("no-data"), cache=Path("no-cache"))
 
