@@ -78,11 +78,19 @@ def _meta_is_to_blame(error: Exception) -> bool:
 def _try_on(device: str, member: str, wanted: dict[str, Any], shape: tuple[int, int, int]) -> dict[str, Any]:
     with torch.device(device), torch.no_grad():
         model, accepted = _construct(member, wanted)
+        for module in model.modules():
+            module.register_forward_hook(_something_left)
         outputs = model.eval()(torch.zeros(2, *shape))
     right = (2, wanted["num_classes"])
     if not isinstance(outputs, torch.Tensor) or tuple(outputs.shape) != right:
         raise ValueError(f"its outputs are not logits of shape {right}")
     return accepted
+
+
+def _something_left(module: nn.Module, inputs: Any, outputs: Any) -> None:
+    """Some versions of torch let a kernel larger than its image pass on the meta device, with empty outputs."""
+    if isinstance(outputs, torch.Tensor) and not outputs.numel():
+        raise ValueError(f"nothing is left of the image after {type(module).__name__}")
 
 
 def _construct(member: str, wanted: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:

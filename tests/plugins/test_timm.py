@@ -176,3 +176,11 @@ def test_option_defaults_are_the_constructors() -> None:
 def test_describing_the_family_does_not_import_torch() -> None:
     code = "import sys, dlbench_timm; list(dlbench_timm.dlbench_models()); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_image_of_which_nothing_is_left_is_a_misfit_whatever_torch_lets_pass() -> None:
+    from dlbench_timm.create import MISFITS, _something_left
+
+    with pytest.raises(MISFITS, match="nothing is left of the image after Conv2d"):
+        _something_left(torch.nn.Conv2d(1, 4, 16), None, torch.empty(2, 4, 0, 0))
+    _something_left(torch.nn.Conv2d(1, 4, 16), None, torch.empty(2, 4, 1, 1))
