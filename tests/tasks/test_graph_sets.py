@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from dlbench.data import Data
+from dlbench.data.root import default_cache
 from dlbench.errors import NoData, UsageError
 from dlbench.testing import check_task, report
 from dlbench_graph import sets
@@ -23,7 +24,7 @@ NOWHERE = Data(root=Path("no-data"), cache=Path("no-cache"))
 @cache
 def opened(name: str, root: Path, **options: Any) -> Any:
     """The loaded task, shared by the tests, which don't change it."""
-    return SPECS[name].open(Data(root=root, cache=Path("no-cache")), options)
+    return SPECS[name].open(Data(root=root, cache=default_cache()), options)
 
 
 @pytest.mark.parametrize("name", ["csl", "zinc", "aqsol"])
@@ -98,7 +99,7 @@ def test_csl_needs_no_files_unless_published() -> None:
 
 
 def test_csl_with_positions() -> None:
-    task = SPECS["csl"].open(NOWHERE, {"pe": 20})
+    task = SPECS["csl"].open(Data(root=Path("no-data"), cache=default_cache()), {"pe": 20})
     assert (task.signature.input.node_features, task.signature.input.positions) == (21, 20)
     assert torch.equal(task.graphs.nodes[:, 0], torch.ones(150 * 41))
     columns = task.graphs.nodes[:, 1:].double().view(150, 41, 20)

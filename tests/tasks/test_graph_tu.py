@@ -15,6 +15,7 @@ import torch
 
 from dlbench import Batch, TaskSpec
 from dlbench.data import Data
+from dlbench.data.root import default_cache
 from dlbench.data.graphs import BadGraph
 from dlbench.errors import NoData, UsageError
 from dlbench.testing import check_task, report
@@ -37,7 +38,7 @@ COUNTS = {  # name: classes' counts, nodes, directed edges, node labels, node at
 @cache
 def opened(name: str, root: Path, **options: Any) -> Any:
     """The loaded task, shared by the tests, which don't change it."""
-    return SPECS[name].open(Data(root=root, cache=Path("no-cache")), options)
+    return SPECS[name].open(Data(root=root, cache=default_cache()), options)
 
 
 # --- the real sets ----------------------------------------------------------------------------------------
@@ -180,10 +181,10 @@ def test_any_set_by_its_name(data_root: Path) -> None:
         with pytest.raises(UsageError, match="TU set"):
             tu_files(member=name)
     any_tu: TaskSpec = SPECS["tu:*"]
-    same = replace(any_tu, name="tu:MUTAG", member="MUTAG").open(Data(root=data_root, cache=Path("no-cache")), {})
+    same = replace(any_tu, name="tu:MUTAG", member="MUTAG").open(Data(root=data_root, cache=default_cache()), {})
     assert torch.equal(same.graphs.nodes, opened("mutag", data_root).graphs.nodes)
     with pytest.raises(NoData, match="PROTEINS"):
-        any_tu.load(Data(root=data_root, cache=Path("no-cache")), member="PROTEINS")
+        any_tu.load(Data(root=data_root, cache=default_cache()), member="PROTEINS")
 
 
 @pytest.mark.parametrize("name", [*TU, "mutag_probe"])
