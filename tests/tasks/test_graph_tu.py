@@ -15,8 +15,8 @@ import torch
 
 from dlbench import Batch, TaskSpec
 from dlbench.data import Data
-from dlbench.data.root import default_cache
 from dlbench.data.graphs import BadGraph
+from dlbench.data.root import default_cache
 from dlbench.errors import NoData, UsageError
 from dlbench.testing import check_task, report
 from dlbench_graph import sets
