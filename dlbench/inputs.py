@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ PASSING = ("__pycache__", "torchinductor_", ".triton", ".nv", "matplotlib", "fon
 """Parts of paths under which libraries keep what they compiled."""
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CORE = str(Path(__file__).resolve().parent) + os.sep
+STANDARD = os.path.dirname(os.__file__) + os.sep
 
 Roots = list[tuple[str, Path]]
 
@@ -68,13 +68,9 @@ class Watch:
         files = [getattr(sys.modules[name], "__file__", None) for name in sorted(set(sys.modules) - self._before)]
         found = dict.fromkeys([*(file for file in files if file), *self._opened])
         system = [folder for folder in SYSTEM if not os.path.abspath(data_root).startswith(folder)]
-        passing = (os.path.abspath(cache) + os.sep, CORE, *system, *_standard_library())
+        passing = (os.path.abspath(cache) + os.sep, CORE, STANDARD, *system)
         kept = [file for file in found if file not in self._written and _matters(file, passing)]
         return {"started": self.started, "files": kept}
-
-
-def _standard_library() -> tuple[str, ...]:
-    return tuple(sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib"))
 
 
 def _matters(file: str, passing: tuple[str, ...]) -> bool:
