@@ -278,7 +278,7 @@ def _split_error(group: Group) -> float | None:
 def _order(key: RowKey, row: dict[str, Any]) -> tuple[Any, ...]:
     mean = row["mean"]
     best_first = math.inf if mean is None else (-mean if row["higher_is_better"] else mean)
-    return (*key.table, best_first, key.model, key.options)
+    return (*key.table, row["rank"] is None, best_first, key.model, key.options)
 
 
 def _frame(body: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:

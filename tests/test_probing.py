@@ -167,8 +167,7 @@ def table(values: list[float], **task: Any) -> Any:
 def test_a_score_better_than_the_bound_is_flagged_and_not_ranked(values: list[float]) -> None:
     found = table(values)
     assert "beyond_bound" in found.loc["peek", "flags"].split()
-    assert found["rank"].isna().to_dict() == {"honest": False, "peek": True}
-    assert found.loc["honest", "rank"] == 1
+    assert found["rank"].to_dict() == {"honest": "1", "peek": ""}
     assert list(found.index) == ["honest", "peek"]
 
 
@@ -186,7 +185,7 @@ def test_a_score_better_than_the_bound_is_flagged_and_not_ranked(values: list[fl
 def test_a_score_near_the_bound_is_ranked(values: list[float], task: dict[str, Any]) -> None:
     found = table(values, **task)
     assert "beyond_bound" not in found.loc["peek", "flags"].split()
-    assert not found["rank"].isna().any()
+    assert (found["rank"] != "").all()
 
 
 def test_the_kit_finds_a_model_that_beats_the_bound_in_a_short_training() -> None:
