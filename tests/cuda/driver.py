@@ -24,6 +24,9 @@ WHY_NOT = (
     else "these stand-ins are for Linux" if sys.platform != "linux"
     else ""
 )  # fmt: skip
+CANT_PRETEND = WHY_NOT or (
+    "" if hasattr(torch._C, "_ensureCUDADeviceGuardSet") else "this torch can't guard a device that isn't there"
+)
 FAILS = 100  # CUDA_ERROR_NO_DEVICE
 DEVICES = """
 int pretend_devices = 0;  /* none until the no-op device guard is in place */

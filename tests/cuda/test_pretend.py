@@ -9,7 +9,7 @@ from typing import Any
 import driver
 import pytest
 
-pytestmark = pytest.mark.skipif(bool(driver.WHY_NOT), reason=driver.WHY_NOT)
+pytestmark = pytest.mark.skipif(bool(driver.CANT_PRETEND), reason=driver.CANT_PRETEND)
 
 
 @pytest.fixture(scope="module")
