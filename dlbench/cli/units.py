@@ -28,7 +28,7 @@ def size(text: str) -> int | None:
 
 def share(text: str) -> float:
     """A share as a number, of `2%`, `0.5%`."""
-    return _read(text, {"%": 0.01}, 1.0, "a share such as 2%, up to 100%")
+    return _read(text, {"%": 0.01}, 10.0, "a share such as 2%, up to 1000%")
 
 
 def seeds(text: str) -> Seeds:
