@@ -25,7 +25,7 @@ PLUGIN = Path(__file__).with_name("spinning.py")
 TINY = ProfileProtocol(rounds=2, block_s=0.01, warmup_s=0.02, launches=3)
 REPEATS = 20
 SPIN_MS = 16.0
-SLOWER = 0.08
+SLOWER = 0.3  # three launches find 8 % only in a race; see the table in docs/measuring.md
 
 
 class Reading(NamedTuple):
