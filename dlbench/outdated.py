@@ -14,7 +14,7 @@ from .specs import Block
 def outdated(record: Record, makings: Makings) -> list[str]:
     """What has changed since, each in a few words; empty where today's program would make the same record, as far as
     can be told without its data."""
-    model, task = (Choice.parse(_text(record[what])) for what in ("model", "task"))
+    model, task = (Choice.parse(choice_text(record[what])) for what in ("model", "task"))
     try:
         model_spec, task_spec = makings.catalog.model(model.name), makings.catalog.task(task.name)
         asked = {key: value for key, value in record["recipe"].items() if record["layers"].get(key) in BY_RUN}
@@ -41,5 +41,6 @@ BY_RUN = ("suite", "command line")
 """The layers of a recipe that a run adds to what plugins say."""
 
 
-def _text(described: dict[str, Any]) -> str:
+def choice_text(described: dict[str, Any]) -> str:
+    """`name[options]` of a record's model or task."""
     return f"{described['name']}[{described['options']}]" if described["options"] else str(described["name"])

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import click
 
 from ..catalog import Catalog, check_extra, discover
 from ..data.root import default_cache, default_root
 from ..errors import UsageError
+from ..outdated import choice_text
 from ..plan import Plan, Request, plan
 from ..results import SCHEMA, Record, Results, read_record
 from ..runtime import Runtime, resolve_runtime
@@ -104,11 +104,6 @@ def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
         why = made.skips[0].reason if made.skips else f"data is missing: {', '.join(made.missing)}"
         raise UsageError(f"{record.name} can't run here: {why}")
     return made
-
-
-def choice_text(described: dict[str, Any]) -> str:
-    """`name[options]` of a record's model or task."""
-    return f"{described['name']}[{described['options']}]" if described["options"] else str(described["name"])
 
 
 def stored_interval(what: str, old: list[Record]) -> tuple[float, float] | None:
