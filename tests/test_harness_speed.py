@@ -1,5 +1,5 @@
-"""What the harness itself costs, in processor time and with room for a busy machine. `make bench` measures the same
-with tighter limits."""
+"""What the harness itself costs, in processor time and relative to the import of torch, which a busy or slow machine
+stretches alike. `make bench` measures the same with tighter limits, in seconds."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ from dlbench.execute.local import LocalExecutor, Message
 from workshop import message, planned
 
 DLBENCH = [sys.executable, "-c", "from dlbench.cli import main; main()"]
+IMPORTING = [sys.executable, "-c", "import torch"]
+MOST_OF_TORCH = 0.12
+"""0.2 s where torch is imported in 1.7 s."""
 REFUSING = """
 from dlbench import Classes, Image, ModelSpec, NotApplicable
 
@@ -66,7 +69,7 @@ def test_an_extra_cell_is_cheap_in_a_warm_fork_server(
     executor: LocalExecutor, tmp_path: Path, model: str, status: str
 ) -> None:
     """From the job to the end of its process, with its plugins and its data loaded: a model that refuses to be built,
-    and one that takes a single step and is judged. The start of torch alone would cost seconds."""
+    and one that takes a single step and is judged."""
     file = tmp_path / "refusing.py"
     file.write_text(REFUSING)
     catalog = discover([str(file)])
@@ -75,7 +78,8 @@ def test_an_extra_cell_is_cheap_in_a_warm_fork_server(
     (first,) = executor.run([job], lambda point: None)
     assert first["result"]["status"] == status, first
     assert server_s() > 0.5  # its imports: it is the child that we read
-    assert min(cells_s(executor, job, 4) for _ in range(3)) <= 0.2  # others on the same core only add
+    torch_s, cell_s = zip(*[(children_s(IMPORTING, dict(os.environ)), cells_s(executor, job, 4)) for _ in range(3)])
+    assert min(cell_s) <= MOST_OF_TORCH * min(torch_s), (cell_s, torch_s)  # others on the same core only add
 
 
 def cells_s(executor: LocalExecutor, job: Message, count: int) -> float:

@@ -1,4 +1,5 @@
-"""The fork server: imports torch once, forks one child per job, watches it, and ends every child when its parent goes.
+"""The fork server: imports torch and the core once, forks one child per job, watches it, and ends every child when its
+parent goes.
 
 It runs as a process of its own, in its own session, and sleeps in `select` until the parent sends a job, a child says
 something, ends, or reaches its deadline. It never imports a plugin and never touches a CUDA device; if a preloaded
@@ -23,6 +24,8 @@ from typing import Any
 from .preload import open_driver_files, preload
 from .wire import Unpacker, pack
 
+CORE = ("catalog", "cell", "measure.environment", "measure.job")
+"""Modules of the core that every child needs, with all that they import."""
 LOG_BYTES = 1 << 20
 DRAINS = 64
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -287,7 +290,7 @@ def main() -> None:
         if not data:
             return
         first = unpacker.feed(data)
-    culprits = preload(first[0]["preload"])
+    culprits = preload([*first[0]["preload"], *(f"{__package__.partition('.')[0]}.{name}" for name in CORE)])
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     gc.collect()
     gc.freeze()
