@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .data.sets import DataSet as DataSet
     from .errors import NoData as NoData
     from .errors import NotApplicable as NotApplicable
+    from .errors import UsageError as UsageError
+    from .errors import unknown as unknown
     from .hookspecs import hookimpl as hookimpl
     from .kinds import Classes as Classes
     from .kinds import DynamicGraph as DynamicGraph
@@ -45,8 +47,14 @@ if TYPE_CHECKING:
     from .kinds import Value as Value
     from .kinds import Vector as Vector
     from .learner import Batch as Batch
+    from .learner import Batches as Batches
+    from .learner import Carry as Carry
     from .learner import Learner as Learner
     from .learner import Regularizer as Regularizer
+    from .measure.environment import usable_cores as usable_cores
+    from .optimizers import Optimizers as Optimizers
+    from .recipe import Settings as Settings
+    from .schedule import Factor as Factor
     from .schedule import Progress as Progress
     from .schedule import Stop as Stop
     from .specs import Block as Block
@@ -62,7 +70,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "data.sets": ("DataFile", "DataSet"),
-    "errors": ("NoData", "NotApplicable"),
+    "errors": ("NoData", "NotApplicable", "UsageError", "unknown"),
     "hookspecs": ("hookimpl",),
     "kinds": (
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
@@ -70,8 +78,11 @@ _HOMES = {
         "NodeClasses", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample", "TokenBatch",
         "SeriesBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
     ),
-    "learner": ("Batch", "Learner", "Regularizer"),
-    "schedule": ("Progress", "Stop"),
+    "learner": ("Batch", "Batches", "Carry", "Learner", "Regularizer"),
+    "measure.environment": ("usable_cores",),
+    "optimizers": ("Optimizers",),
+    "recipe": ("Settings",),
+    "schedule": ("Factor", "Progress", "Stop"),
     "specs": (
         "ModelSpec", "TaskSpec", "Metric", "Reference", "OptimizerSpec", "ScheduleSpec", "RegularizerSpec",
         "Suite", "Block", "ProfileProtocol",

@@ -10,6 +10,7 @@ from dlbench import (
     Classes,
     EdgeClasses,
     Embedding,
+    Factor,
     Graph,
     Image,
     InputKind,
@@ -28,7 +29,6 @@ from dlbench import (
     Value,
     Vector,
 )
-from dlbench.schedule import Factor
 
 from . import declare_rows, declare_words
 

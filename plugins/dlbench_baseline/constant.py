@@ -12,8 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlbench import Batch, Embedding, Image, Learner, OutputKind, Sample, Signature, Value
-from dlbench.optimizers import Optimizers
+from dlbench import Batch, Embedding, Image, Learner, Optimizers, OutputKind, Sample, Signature, Value
 
 
 def constant(signature: Signature) -> Constant:

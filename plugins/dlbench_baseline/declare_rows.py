@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from dlbench import Classes, Image, Kind, ModelSpec, NotApplicable, Series, Signature, Vector
-from dlbench.errors import UsageError
-from dlbench.recipe import Settings
+from dlbench import Classes, Image, Kind, ModelSpec, NotApplicable, Series, Settings, Signature, UsageError, Vector
 
 if TYPE_CHECKING:
     from .nearest_neighbour import NearestNeighbour

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from dlbench import Classes, Kind, ModelSpec, NextToken, NotApplicable, Signature, Tokens, TokenTags
-from dlbench.errors import UsageError
-from dlbench.recipe import Settings
+from dlbench import (
+    Classes,
+    Kind,
+    ModelSpec,
+    NextToken,
+    NotApplicable,
+    Settings,
+    Signature,
+    Tokens,
+    TokenTags,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from .most_frequent_tag import MostFrequentTag

@@ -8,8 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlbench import Batch, GraphBatch, Learner
-from dlbench.optimizers import Optimizers
+from dlbench import Batch, GraphBatch, Learner, Optimizers
 
 
 class DegreeThreshold(Learner):

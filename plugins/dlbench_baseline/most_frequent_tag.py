@@ -10,8 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Learner, TokenBatch
-from dlbench.optimizers import Optimizers
+from dlbench import Batch, Learner, Optimizers, TokenBatch
 
 
 class MostFrequentTag(Learner):

@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Learner
-from dlbench.optimizers import Optimizers
+from dlbench import Batch, Learner, Optimizers
 
 from .rows import as_rows
 

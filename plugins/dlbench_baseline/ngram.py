@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Learner, TokenBatch
-from dlbench.learner import Carry
-from dlbench.optimizers import Optimizers
+from dlbench import Batch, Carry, Learner, Optimizers, TokenBatch
 
 LARGEST = 2**63 - 1
 

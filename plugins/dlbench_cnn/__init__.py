@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dlbench import Classes, Image, ModelSpec, NotApplicable, Series, Signature
-from dlbench.errors import UsageError
+from dlbench import Classes, Image, ModelSpec, NotApplicable, Series, Signature, UsageError
 
 if TYPE_CHECKING:
     from torch import nn

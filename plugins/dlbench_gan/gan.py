@@ -13,8 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlbench import Batch, Learner
-from dlbench.optimizers import Optimizers
+from dlbench import Batch, Learner, Optimizers
 
 from .networks import Discriminator, Generator
 

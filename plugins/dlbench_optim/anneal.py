@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from math import cos, pi
 
-from dlbench.errors import UsageError
-from dlbench.schedule import Factor, Progress
+from dlbench import Factor, Progress, UsageError
 
 from .warmup import Warmup
 

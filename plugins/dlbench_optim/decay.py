@@ -6,8 +6,7 @@ from bisect import bisect_right
 from itertools import pairwise
 from math import exp, floor, log
 
-from dlbench.errors import UsageError
-from dlbench.schedule import Factor
+from dlbench import Factor, UsageError
 
 from .warmup import Warmup
 

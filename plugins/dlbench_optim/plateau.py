@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import Any
 
-from dlbench.errors import UsageError
-from dlbench.schedule import Factor, Progress, Stop
+from dlbench import Factor, Progress, Stop, UsageError
 
 
 def plateau(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from dlbench.errors import UsageError
+from dlbench import UsageError
 
 if TYPE_CHECKING:
     from torch import nn

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dlbench.errors import UsageError
-from dlbench.schedule import Factor, Progress
+from dlbench import Factor, Progress, UsageError
 
 Body = Callable[[Progress], float]
 

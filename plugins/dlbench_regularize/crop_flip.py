@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlbench import Batch, Regularizer
-from dlbench.errors import UsageError
+from dlbench import Batch, Regularizer, UsageError
 
 
 class CropFlip(Regularizer):

@@ -7,8 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dlbench import Batch, GraphBatch, Regularizer
-from dlbench.errors import UsageError
+from dlbench import Batch, GraphBatch, Regularizer, UsageError
 
 
 class DropEdge(Regularizer):

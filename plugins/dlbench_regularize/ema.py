@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from dlbench import Learner, Regularizer
-from dlbench.errors import UsageError
+from dlbench import Learner, Regularizer, UsageError
 
 
 class EMA(Regularizer):

@@ -7,8 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Regularizer
-from dlbench.errors import UsageError
+from dlbench import Batch, Regularizer, UsageError
 
 
 class InputNoise(Regularizer):

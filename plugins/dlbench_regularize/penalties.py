@@ -5,8 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlbench import Regularizer
-from dlbench.errors import UsageError
+from dlbench import Regularizer, UsageError
 
 
 class L1(Regularizer):

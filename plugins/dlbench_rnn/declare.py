@@ -16,9 +16,9 @@ from dlbench import (
     Signature,
     Tokens,
     TokenTags,
+    UsageError,
     Value,
 )
-from dlbench.errors import UsageError
 
 POOLS = ("last", "mean", "max")
 LARGEST_FEEDBACK = 2000  # a Jordan network multiplies by its whole output at every place

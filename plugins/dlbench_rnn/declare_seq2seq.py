@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import ModelSpec, Signature, Tokens, TokenSequence
-from dlbench.errors import UsageError, unknown
+from dlbench import ModelSpec, Signature, Tokens, TokenSequence, UsageError, unknown
 
 CELLS = ("gru", "lstm")
 SCORES = ("additive", "dot")

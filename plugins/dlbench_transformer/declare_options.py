@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlbench import NotApplicable, Signature, Tokens
-from dlbench.errors import UsageError, unknown
+from dlbench import NotApplicable, Signature, Tokens, UsageError, unknown
 
 from .mixing import ATTENTIONS, PLAIN, POSITIONS, SCORES, Mixing
 

@@ -16,9 +16,9 @@ from dlbench import (
     Tokens,
     TokenSequence,
     TokenTags,
+    UsageError,
     Value,
 )  # fmt: skip
-from dlbench.errors import UsageError
 
 from .declare_options import limit, mixed, one_of, read
 

@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlbench import Batch, Sample, Signature, Vector
+from dlbench import Batch, Sample, Signature, UsageError, Vector
 from dlbench.data.batches import GatheredBatches
-from dlbench.errors import UsageError
 
 SEED = 40
 MODES, RADIUS = 8, 1.0

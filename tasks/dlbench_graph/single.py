@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlbench import Batch, Graph, GraphBatch, NodeClasses, Signature
+from dlbench import Batch, Graph, GraphBatch, NodeClasses, Signature, UsageError
 from dlbench.data.batches import HIDDEN, GatheredBatches, hide
 from dlbench.data.graphs import BadGraph, check_splits
-from dlbench.errors import UsageError
 
 from .neighbours import neighbourhood, select_rows, thin
 

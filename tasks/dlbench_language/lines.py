@@ -7,7 +7,7 @@ import gzip
 import zlib
 from pathlib import Path
 
-from dlbench.errors import NoData
+from dlbench import NoData
 
 
 def read_lines(path: Path, *, encoding: str = "utf-8", blank: bool = False) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from dlbench.errors import UsageError
+from dlbench import UsageError
 
 PADDING, UNKNOWN = 0, 1
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import Block, Classes, Metric, Series, Suite, TaskSpec
+from dlbench import Block, Classes, Metric, Series, Suite, TaskSpec, unknown
 from dlbench.data import Data
-from dlbench.errors import unknown
 
 SPLIT_FOLDS = {"official": 1, "speakers": 6}
 

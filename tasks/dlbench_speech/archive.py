@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from dlbench.errors import NoData
+from dlbench import NoData
 
 RATE = 8000
 NAME = re.compile(r"(\d)_([a-z]+)_(\d+)\.wav", re.ASCII)

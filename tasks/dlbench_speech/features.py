@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dlbench.errors import UsageError
+from dlbench import UsageError
 
 WINDOW = 256  # samples, 32 ms at 8,000 Hz
 FLOOR = 1e-9  # added to the power in a band, full scale being 1: about what the rounding to 16 bits leaves there

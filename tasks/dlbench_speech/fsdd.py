@@ -16,13 +16,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlbench import Batch, Classes, Series, SeriesBatch, Signature
+from dlbench import Batch, Classes, NoData, Series, SeriesBatch, Signature, unknown
 from dlbench.data import Data
 from dlbench.data.kept import Arrays, kept
 from dlbench.data.sequences import BucketedBatches, Index, Ragged
 from dlbench.data.splits import stratified_split
 from dlbench.data.verify import digest
-from dlbench.errors import NoData, unknown
 
 from .archive import RATE, Recording, read_archive
 from .features import FLOOR, WINDOW, LogMel

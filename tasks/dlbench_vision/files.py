@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dlbench import DataFile, DataSet
-from dlbench.errors import unknown
+from dlbench import DataFile, DataSet, unknown
 
 MNIST_MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlbench.errors import UsageError
+from dlbench import UsageError
 
 LAYOUTS = ("csr", "dense")
 

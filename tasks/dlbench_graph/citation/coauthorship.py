@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
+from dlbench import NoData
 from dlbench.data import Data
-from dlbench.errors import NoData
 
 from .arrays import to_features, to_indices
 from .files import COAUTHORSHIP_FOLDER

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from dlbench import UsageError
 from dlbench.data.graphs import single_graph
 from dlbench.data.splits import stratified_split
-from dlbench.errors import UsageError
 
 from ..single import SingleGraph
 from .arrays import clean_edges, to_indices

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from dlbench.errors import NoData
+from dlbench import NoData
 
 
 class Csr:

@@ -19,10 +19,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix, csr_matrix
 
-from dlbench import GraphBatch
+from dlbench import GraphBatch, NoData
 from dlbench.data import Data
 from dlbench.data.graphs import single_graph
-from dlbench.errors import NoData
 
 from ..single import SingleGraph
 from .arrays import clean_edges, to_features, to_indices

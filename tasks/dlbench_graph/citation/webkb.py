@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from scipy.sparse import csr_matrix
 
+from dlbench import NoData
 from dlbench.data import Data
 from dlbench.data.graphs import single_graph
-from dlbench.errors import NoData
 
 from ..single import SingleGraph
 from .arrays import clean_edges, to_features, to_indices

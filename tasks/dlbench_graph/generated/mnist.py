@@ -11,12 +11,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from dlbench import Graph, GraphClasses, NoData, Signature
+from dlbench import Graph, GraphClasses, NoData, Signature, UsageError
 from dlbench.data import Data
 from dlbench.data.graphs import GraphSet
 from dlbench.data.kept import Arrays, kept
 from dlbench.data.verify import digest
-from dlbench.errors import UsageError
 
 from ..many import ManyGraphs
 from ..scores import accuracy

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlbench.errors import NoData
+from dlbench import NoData
 
 SIDE = 28
 ASKED, MOST, COMPACTNESS = 95, 75, 0.25

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlbench.errors import NoData
-from dlbench.measure.environment import usable_cores
+from dlbench import NoData, usable_cores
 
 SCALE = 46_000  # the solver takes integers up to 65,535: the diagonal of the unit square becomes 65,054
 CANDIDATES = ("nearest", "alpha")

@@ -19,10 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from dlbench import Graph, GraphClasses, Signature
+from dlbench import Graph, GraphClasses, Signature, unknown
 from dlbench.data import Data
 from dlbench.data.graphs import GraphSet
-from dlbench.errors import unknown
 
 from ..many import ManyGraphs
 from ..positions import add_positions

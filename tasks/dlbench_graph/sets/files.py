@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from dlbench import DataFile, DataSet
-from dlbench.errors import UsageError
+from dlbench import DataFile, DataSet, UsageError
 
 REQUIRED = ("A", "graph_indicator", "graph_labels")  # the files without which no TU set can be read
 

@@ -15,10 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dlbench import Graph, GraphValue, Signature
+from dlbench import Graph, GraphValue, Signature, UsageError
 from dlbench.data import Data
 from dlbench.data.graphs import GraphSet
-from dlbench.errors import UsageError
 
 from ..many import ManyGraphs
 from ..positions import add_positions

@@ -17,11 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 
-from dlbench import Graph, GraphClasses, Signature
+from dlbench import Graph, GraphClasses, Signature, UsageError, unknown
 from dlbench.data import Data
 from dlbench.data.graphs import GraphSet
 from dlbench.data.splits import stratified_split
-from dlbench.errors import UsageError, unknown
 
 from ..many import ManyGraphs
 from ..positions import add_positions

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlbench.errors import NoData
+from dlbench import NoData
 
 
 @dataclass(frozen=True)

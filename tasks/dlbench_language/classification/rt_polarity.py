@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
+from dlbench import UsageError
 from dlbench.data import Data
 from dlbench.data.splits import stratified_split
-from dlbench.errors import UsageError
 
 from ..lines import read_lines
 from .sentences import Labelled, SentenceClasses

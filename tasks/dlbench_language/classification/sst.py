@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dlbench import NoData
 from dlbench.data import Data
-from dlbench.errors import NoData
 
 from ..lines import place, read_lines
 from .sentences import Labelled, SentenceClasses

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from dlbench import NoData
 from dlbench.data import Data
 from dlbench.data.splits import stratified_split
-from dlbench.errors import NoData
 
 from ..lines import place, read_lines
 from .sentences import Labelled, SentenceClasses

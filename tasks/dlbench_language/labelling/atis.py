@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from dlbench import NoData
 from dlbench.data import Data
-from dlbench.errors import NoData
 
 from ..lines import place, read_lines
 from .chunks import chunk_f1

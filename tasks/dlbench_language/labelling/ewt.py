@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dlbench import NoData, unknown
 from dlbench.data import Data
-from dlbench.errors import NoData, unknown
 
 from ..lines import place, read_lines
 from .tagged import Tagged, TaggedSentences, Treatment

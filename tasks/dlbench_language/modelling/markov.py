@@ -16,9 +16,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens
+from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens, UsageError
 from dlbench.data.batches import GatheredBatches
-from dlbench.errors import UsageError
 
 SEED = 20
 CONCENTRATION = 0.2  # of the Dirichlet distribution of each row: small makes the next symbol easy to guess

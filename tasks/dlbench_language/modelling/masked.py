@@ -14,9 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dlbench import Batch, MaskedTokens, Signature, TokenBatch, Tokens
+from dlbench import Batch, MaskedTokens, Signature, TokenBatch, Tokens, UsageError
 from dlbench.data.batches import GatheredBatches
-from dlbench.errors import UsageError
 
 from .markov import SEED, MarkovChain, check_chain, token_losses
 

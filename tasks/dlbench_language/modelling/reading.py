@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from dlbench import NoData
 from dlbench.data import Data
-from dlbench.errors import NoData
 
 from ..lines import place, read_lines
 

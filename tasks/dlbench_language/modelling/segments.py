@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dlbench import Batch, TokenBatch
-from dlbench.errors import UsageError
+from dlbench import Batch, TokenBatch, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens
+from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens, UsageError
 from dlbench.data import Data
-from dlbench.errors import UsageError
 
 from ..lines import read_text
 from . import segments

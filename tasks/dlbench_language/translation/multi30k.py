@@ -3,8 +3,8 @@ Multilingual English-German Image Descriptions"), in the project's own tokens.""
 
 from __future__ import annotations
 
+from dlbench import UsageError
 from dlbench.data import Data
-from dlbench.errors import UsageError
 
 from .files import FOLDER, PARTS, name_of
 from .parallel import read_pairs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlbench.errors import NoData
+from dlbench import NoData
 
 from ..lines import place, read_lines
 

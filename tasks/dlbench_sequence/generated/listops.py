@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dlbench.errors import UsageError
+from dlbench import UsageError
 
 from .classification import TokenClassification
 from .expressions import DIGITS, P_OPERATOR, SYMBOLS, draw_trees, evaluate, fill, keep_trees, write

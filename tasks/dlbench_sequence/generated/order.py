@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dlbench.errors import UsageError
+from dlbench import UsageError
 
 from .classification import TokenClassification
 from .sizes import check_at_least, check_sizes

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens
+from dlbench import Batch, NextToken, Signature, TokenBatch, Tokens, UsageError
 from dlbench.data.sequences import BucketedBatches, Index, Ragged
-from dlbench.errors import UsageError
 
 from . import grammar
 from .sizes import check_at_least, check_sizes, judge_batch

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dlbench import Batch, Signature, TokenBatch, Tokens, TokenSequence
+from dlbench import Batch, Signature, TokenBatch, Tokens, TokenSequence, UsageError
 from dlbench.data.sequences import BucketedBatches, Index, Ragged
-from dlbench.errors import UsageError
 
 from .sizes import check_at_least, check_sizes
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlbench.errors import UsageError
+from dlbench import UsageError
 
 JUDGE_TOKENS = 65_536  # places per batch: few enough for attention from all places to all others
 

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from dlbench import Batch, Series, SeriesBatch, Signature
-from dlbench.learner import Batches
+from dlbench import Batch, Batches, Series, SeriesBatch, Signature
 
 from ..scores import class_scores
 
