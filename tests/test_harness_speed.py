@@ -78,8 +78,9 @@ def test_an_extra_cell_is_cheap_in_a_warm_fork_server(
     (first,) = executor.run([job], lambda point: None)
     assert first["result"]["status"] == status, first
     assert server_s() > 0.5  # its imports: it is the child that we read
-    torch_s, cell_s = zip(*[(children_s(IMPORTING, dict(os.environ)), cells_s(executor, job, 4)) for _ in range(3)])
-    assert min(cell_s) <= MOST_OF_TORCH * min(torch_s), (cell_s, torch_s)  # others on the same core only add
+    found = [(children_s(IMPORTING, dict(os.environ)), cells_s(executor, job, 4)) for _ in range(3)]
+    torch_s, cell_s = (min(times) for times in zip(*found, strict=True))  # others on the same core only add
+    assert cell_s <= MOST_OF_TORCH * torch_s, found
 
 
 def cells_s(executor: LocalExecutor, job: Message, count: int) -> float:
