@@ -21,7 +21,7 @@ bench:           ## speed of the harness itself
 gpu-check:       ## what only a CUDA device can show, what can fail first at first; CSVs under dlbench-runs/gpu
 	$(DLBENCH) doctor
 	$(PYTHON) -m pytest -m gpu -x tests/execute/test_gpu_runs.py -k "fork or every_precision"
-	$(PYTHON) -m pytest -m gpu -x tests/test_precision.py tests/plugins tests/measure
+	$(PYTHON) -m pytest -m gpu -x tests/train/test_precision.py tests/plugins tests/measure
 	$(PYTHON) -m pytest -m gpu
 	$(DLBENCH) run --suite quick --device cuda --results dlbench-runs/gpu
 	$(DLBENCH) run --suite vision --device cuda --offline --results dlbench-runs/gpu || test $$? -eq 3

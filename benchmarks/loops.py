@@ -14,14 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlbench import Batch, Metric
-from dlbench.catalog import Catalog
-from dlbench.cell import as_learner
-from dlbench.choice import Choice
-from dlbench.execution import Execution
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import resolve
-from dlbench.runtime import Runtime
-from dlbench.training import Trainer
+from dlbench.contract.choice import Choice
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import resolve
+from dlbench.contract.runtime import Runtime
+from dlbench.plan.catalog import Catalog
+from dlbench.train.cell import as_learner
+from dlbench.train.execution import Execution
+from dlbench.train.training import Trainer
 
 LR = 1e-3
 WARM_UP = 10

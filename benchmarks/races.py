@@ -15,8 +15,8 @@ from pathlib import Path
 from statistics import median
 
 from dlbench.cli.race import contenders_of
-from dlbench.racing import Standing, race
-from dlbench.runtime import Runtime
+from dlbench.contract.runtime import Runtime
+from dlbench.execute.racing import Standing, race
 
 PLUGIN = Path(__file__).resolve().parents[1] / "tests" / "spinning.py"
 WITHIN, TIME_S, SLOWER, SPIN_MS = 0.04, 60.0, 0.08, 1.0

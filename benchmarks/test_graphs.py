@@ -19,10 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dlbench.catalog import discover
+from dlbench.contract.learner import Batch
 from dlbench.data import Data
 from dlbench.data.root import default_cache, default_root
-from dlbench.learner import Batch
+from dlbench.plan.catalog import discover
 from turns import cpu_s, in_turns
 
 BATCH, COUNT, WIDTH = 128, 10 * 128, 64
@@ -123,12 +123,12 @@ def test_an_epoch_on_zinc(benchmark: Any, zinc: Any, molecules: list[Any]) -> No
     """Batches and training steps: `gcn[norm=symmetric]` under dlbench's loop, the plain network under a plain one."""
     from torch_geometric.loader import DataLoader
 
-    from dlbench.cell import as_learner
-    from dlbench.execution import Execution
-    from dlbench.optimizers import Optimizers
-    from dlbench.recipe import resolve
-    from dlbench.runtime import Runtime
-    from dlbench.training import Stepper
+    from dlbench.contract.optimizers import Optimizers
+    from dlbench.contract.recipe import resolve
+    from dlbench.contract.runtime import Runtime
+    from dlbench.train.cell import as_learner
+    from dlbench.train.execution import Execution
+    from dlbench.train.training import Stepper
 
     catalog, execution = discover(), Execution(Runtime())
     learner = as_learner(catalog.model("gcn").build(zinc.signature, width=WIDTH, norm="symmetric"), zinc)

@@ -14,13 +14,13 @@ import torch
 from torch import nn
 
 from dlbench import TokenBatch, TokenSequence
-from dlbench.catalog import Catalog, discover
-from dlbench.cell import build_model
-from dlbench.choice import Choice
+from dlbench.contract.choice import Choice
+from dlbench.contract.kinds import Signature, Tokens
 from dlbench.data import Data
 from dlbench.data.root import default_cache, default_root
 from dlbench.decoding import Recomputed, generate
-from dlbench.kinds import Signature, Tokens
+from dlbench.plan.catalog import Catalog, discover
+from dlbench.train.cell import build_model
 from loops import Shared, trainer
 from plain_gpt import PlainGPT, loop
 from turns import cpu_s, in_turns

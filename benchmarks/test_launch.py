@@ -11,11 +11,11 @@ from statistics import median
 import psutil
 import pytest
 
-from dlbench.catalog import discover
 from dlbench.data.root import default_cache
 from dlbench.execute.local import LocalExecutor, Message
 from dlbench.execute.run import Limits, Runner
-from dlbench.plan import Request, plan
+from dlbench.plan.catalog import discover
+from dlbench.plan.plan import Request, plan
 from dlbench.results import Results
 
 LIMIT_S = 0.2

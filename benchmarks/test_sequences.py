@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 import torch
 
-from dlbench.catalog import Catalog, discover
-from dlbench.cell import as_learner, build_model
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import resolve
+from dlbench.contract.runtime import Runtime
 from dlbench.data import Data
 from dlbench.data.root import default_cache, default_root
-from dlbench.execution import Execution
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import resolve
-from dlbench.runtime import Runtime
-from dlbench.testing import available
-from dlbench.training import Stepper
+from dlbench.plan.catalog import Catalog, discover
+from dlbench.testing.kit import available
+from dlbench.train.cell import as_learner, build_model
+from dlbench.train.execution import Execution
+from dlbench.train.training import Stepper
 from turns import cpu_s, in_turns
 
 TASK, ROUNDS = "atis_slots", 5

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dlbench.catalog import discover
+from dlbench.plan.catalog import discover
 from images import random_task
 from loops import Resident, race
 

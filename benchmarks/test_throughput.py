@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dlbench.catalog import discover
+from dlbench.plan.catalog import discover
 from images import random_images, random_task
 from loops import Race, race
 

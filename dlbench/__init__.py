@@ -11,79 +11,79 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .data.sets import DataFile as DataFile
-    from .data.sets import DataSet as DataSet
+    from .contract.hookspecs import hookimpl as hookimpl
+    from .contract.kinds import Classes as Classes
+    from .contract.kinds import DynamicGraph as DynamicGraph
+    from .contract.kinds import DynamicGraphBatch as DynamicGraphBatch
+    from .contract.kinds import EdgeClasses as EdgeClasses
+    from .contract.kinds import Embedding as Embedding
+    from .contract.kinds import Graph as Graph
+    from .contract.kinds import GraphBatch as GraphBatch
+    from .contract.kinds import GraphClasses as GraphClasses
+    from .contract.kinds import GraphValue as GraphValue
+    from .contract.kinds import Hypergraph as Hypergraph
+    from .contract.kinds import HypergraphBatch as HypergraphBatch
+    from .contract.kinds import Image as Image
+    from .contract.kinds import InputKind as InputKind
+    from .contract.kinds import Kind as Kind
+    from .contract.kinds import MaskedTokens as MaskedTokens
+    from .contract.kinds import NextToken as NextToken
+    from .contract.kinds import NodeClasses as NodeClasses
+    from .contract.kinds import OutputKind as OutputKind
+    from .contract.kinds import Sample as Sample
+    from .contract.kinds import Series as Series
+    from .contract.kinds import SeriesBatch as SeriesBatch
+    from .contract.kinds import Signature as Signature
+    from .contract.kinds import TokenBatch as TokenBatch
+    from .contract.kinds import Tokens as Tokens
+    from .contract.kinds import TokenSequence as TokenSequence
+    from .contract.kinds import TokenTags as TokenTags
+    from .contract.kinds import Value as Value
+    from .contract.kinds import Vector as Vector
+    from .contract.learner import Batch as Batch
+    from .contract.learner import Batches as Batches
+    from .contract.learner import Carry as Carry
+    from .contract.learner import Learner as Learner
+    from .contract.learner import Regularizer as Regularizer
+    from .contract.optimizers import Optimizers as Optimizers
+    from .contract.recipe import Settings as Settings
+    from .contract.schedule import Factor as Factor
+    from .contract.schedule import Progress as Progress
+    from .contract.schedule import Stop as Stop
+    from .contract.sets import DataFile as DataFile
+    from .contract.sets import DataSet as DataSet
+    from .contract.specs import Block as Block
+    from .contract.specs import Metric as Metric
+    from .contract.specs import ModelSpec as ModelSpec
+    from .contract.specs import OptimizerSpec as OptimizerSpec
+    from .contract.specs import ProfileProtocol as ProfileProtocol
+    from .contract.specs import Reference as Reference
+    from .contract.specs import RegularizerSpec as RegularizerSpec
+    from .contract.specs import ScheduleSpec as ScheduleSpec
+    from .contract.specs import Suite as Suite
+    from .contract.specs import TaskSpec as TaskSpec
     from .errors import NoData as NoData
     from .errors import NotApplicable as NotApplicable
     from .errors import UsageError as UsageError
     from .errors import unknown as unknown
-    from .hookspecs import hookimpl as hookimpl
-    from .kinds import Classes as Classes
-    from .kinds import DynamicGraph as DynamicGraph
-    from .kinds import DynamicGraphBatch as DynamicGraphBatch
-    from .kinds import EdgeClasses as EdgeClasses
-    from .kinds import Embedding as Embedding
-    from .kinds import Graph as Graph
-    from .kinds import GraphBatch as GraphBatch
-    from .kinds import GraphClasses as GraphClasses
-    from .kinds import GraphValue as GraphValue
-    from .kinds import Hypergraph as Hypergraph
-    from .kinds import HypergraphBatch as HypergraphBatch
-    from .kinds import Image as Image
-    from .kinds import InputKind as InputKind
-    from .kinds import Kind as Kind
-    from .kinds import MaskedTokens as MaskedTokens
-    from .kinds import NextToken as NextToken
-    from .kinds import NodeClasses as NodeClasses
-    from .kinds import OutputKind as OutputKind
-    from .kinds import Sample as Sample
-    from .kinds import Series as Series
-    from .kinds import SeriesBatch as SeriesBatch
-    from .kinds import Signature as Signature
-    from .kinds import TokenBatch as TokenBatch
-    from .kinds import Tokens as Tokens
-    from .kinds import TokenSequence as TokenSequence
-    from .kinds import TokenTags as TokenTags
-    from .kinds import Value as Value
-    from .kinds import Vector as Vector
-    from .learner import Batch as Batch
-    from .learner import Batches as Batches
-    from .learner import Carry as Carry
-    from .learner import Learner as Learner
-    from .learner import Regularizer as Regularizer
     from .measure.environment import usable_cores as usable_cores
-    from .optimizers import Optimizers as Optimizers
-    from .recipe import Settings as Settings
-    from .schedule import Factor as Factor
-    from .schedule import Progress as Progress
-    from .schedule import Stop as Stop
-    from .specs import Block as Block
-    from .specs import Metric as Metric
-    from .specs import ModelSpec as ModelSpec
-    from .specs import OptimizerSpec as OptimizerSpec
-    from .specs import ProfileProtocol as ProfileProtocol
-    from .specs import Reference as Reference
-    from .specs import RegularizerSpec as RegularizerSpec
-    from .specs import ScheduleSpec as ScheduleSpec
-    from .specs import Suite as Suite
-    from .specs import TaskSpec as TaskSpec
 
 _HOMES = {
-    "data.sets": ("DataFile", "DataSet"),
+    "contract.sets": ("DataFile", "DataSet"),
     "errors": ("NoData", "NotApplicable", "UsageError", "unknown"),
-    "hookspecs": ("hookimpl",),
-    "kinds": (
+    "contract.hookspecs": ("hookimpl",),
+    "contract.kinds": (
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
         "Hypergraph", "DynamicGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags", "TokenSequence",
         "NodeClasses", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample", "TokenBatch",
         "SeriesBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
     ),
-    "learner": ("Batch", "Batches", "Carry", "Learner", "Regularizer"),
+    "contract.learner": ("Batch", "Batches", "Carry", "Learner", "Regularizer"),
     "measure.environment": ("usable_cores",),
-    "optimizers": ("Optimizers",),
-    "recipe": ("Settings",),
-    "schedule": ("Factor", "Progress", "Stop"),
-    "specs": (
+    "contract.optimizers": ("Optimizers",),
+    "contract.recipe": ("Settings",),
+    "contract.schedule": ("Factor", "Progress", "Stop"),
+    "contract.specs": (
         "ModelSpec", "TaskSpec", "Metric", "Reference", "OptimizerSpec", "ScheduleSpec", "RegularizerSpec",
         "Suite", "Block", "ProfileProtocol",
     ),

@@ -14,10 +14,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from .contract.guard import Guard
+from .contract.kinds import NextToken, OutputKind, TokenBatch, TokenSequence
+from .contract.learner import Learner, Supervised, map_tensors
 from .errors import UsageError
-from .guard import Guard
-from .kinds import NextToken, OutputKind, TokenBatch, TokenSequence
-from .learner import Learner, Supervised, map_tensors
 
 
 class Generator(Protocol):

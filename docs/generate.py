@@ -13,13 +13,13 @@ from typing import Any
 
 import click
 
-from dlbench.catalog import Catalog, Source, load_sources
-from dlbench.choice import format_value, option_defaults
 from dlbench.cli import group
-from dlbench.outdated import outdated
-from dlbench.plan import Makings
+from dlbench.contract.choice import format_value, option_defaults
+from dlbench.contract.specs import ModelSpec, Suite, TaskSpec
+from dlbench.plan.catalog import Catalog, Source, load_sources
+from dlbench.plan.outdated import outdated
+from dlbench.plan.plan import Makings
 from dlbench.results import load_by_suite
-from dlbench.specs import ModelSpec, Suite, TaskSpec
 
 DOCS = Path(__file__).resolve().parent
 WIDTH = 100

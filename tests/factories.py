@@ -64,7 +64,7 @@ def cells(values: list[float], **changes: Any) -> list[Record]:
 def launch(
     step_s: float = 0.001, *, cpu_s: float | None = None, peak_mib: float = 8.0, pace: float = 1.0
 ) -> dict[str, Any]:
-    """One launch of a profile, as `dlbench.measure.profile` returns it: 128 units a step, inference three times as
+    """One launch of a profile, as `dlbench.profile.launch.profile` returns it: 128 units a step, inference three times as
     fast as training; the calibration takes 5 ms times `pace`."""
 
     def figures(seconds: float, processor: float) -> dict[str, Any]:

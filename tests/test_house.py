@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from dlbench.catalog import KINDS_OF_SPEC
+from dlbench.plan.catalog import KINDS_OF_SPEC
 from workshop import catalog
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -176,7 +176,9 @@ def test_every_hook_has_a_test_and_a_docstring() -> None:
         assert node.name in texts
 
 
-@pytest.mark.parametrize("name", ["dlbench.kinds", "dlbench.plan", "dlbench.leaderboard", "dlbench.cli.run"])
+@pytest.mark.parametrize(
+    "name", ["dlbench.contract.kinds", "dlbench.plan.plan", "dlbench.tables.leaderboard", "dlbench.cli.run"]
+)
 def test_the_reading_side_runs_without_torch(name: str) -> None:
     import subprocess
 

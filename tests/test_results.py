@@ -10,17 +10,7 @@ from typing import Any
 
 import pytest
 
-from dlbench.results import (
-    STATUSES,
-    Record,
-    Results,
-    is_done,
-    load_by_suite,
-    now,
-    read_record,
-    slug,
-    write_json,
-)
+from dlbench.results import STATUSES, Record, Results, is_done, load_by_suite, now, read_record, slug, write_json
 from factories import cell, profile
 
 S0, S1 = (json.dumps({"seed": seed, "variant": ""}) for seed in (0, 1))

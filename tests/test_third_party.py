@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from dlbench.catalog import Catalog, discover, import_source
-from dlbench.cell import open_bench
-from dlbench.judging import Evaluator
-from dlbench.runtime import Runtime
+from dlbench.contract.runtime import Runtime
+from dlbench.plan.catalog import Catalog, discover, import_source
+from dlbench.train.cell import open_bench
+from dlbench.train.judging import Evaluator
 from workshop import cell, message, planned
 
 KINDS = '''

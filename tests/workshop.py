@@ -13,18 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlbench import Batch, Classes, Metric, Signature, Vector
-from dlbench.catalog import Catalog, discover
-from dlbench.cell import as_learner, run_cell, stream_seed
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import resolve
+from dlbench.contract.runtime import Runtime
 from dlbench.data.batches import GatheredBatches
 from dlbench.data.root import default_cache
 from dlbench.execute.run import Limits, Runner
-from dlbench.execution import Execution
-from dlbench.optimizers import Optimizers
-from dlbench.plan import Plan, Request, plan
-from dlbench.recipe import resolve
+from dlbench.plan.catalog import Catalog, discover
+from dlbench.plan.plan import Plan, Request, plan
 from dlbench.results import Results
-from dlbench.runtime import Runtime
-from dlbench.training import Outcome, Trainer
+from dlbench.train.cell import as_learner, run_cell, stream_seed
+from dlbench.train.execution import Execution
+from dlbench.train.training import Outcome, Trainer
 
 ACCURACY = Metric(name="accuracy")
 LOSS = Metric(name="cross_entropy", unit="nats", higher_is_better=False)

@@ -63,8 +63,8 @@ def group() -> None:
 def main() -> None:
     """The entry point: errors that dlbench raises on purpose, and what the system refuses (a full disk, a folder that
     can't be written), are one line and exit status 2. What a stream can't encode is shown as `?`."""
+    from ..contract.importing import import_path
     from ..errors import DlbenchError
-    from ..importing import import_path
 
     sys.path[:] = import_path()
     for stream in (sys.stdout, sys.stderr):

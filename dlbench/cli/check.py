@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..importing import guest
+from ..contract.importing import guest
 
 NOT_CONFORMING = 1
 
@@ -21,7 +21,7 @@ def command(plugin: str, data: Path | None, verbose: bool) -> None:
 
     Exit status 1 where something doesn't hold.
     """
-    from ..testing import check_plugin
+    from ..testing.kit import check_plugin
 
     with guest():
         findings = check_plugin(plugin, data_root=data)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..catalog import Catalog
-from ..specs import Suite
-from ..suites import read_suite
+from ..contract.specs import Suite
+from ..plan.catalog import Catalog
+from ..plan.suites import read_suite
 
 DEFAULT_SUITE = "quick"
 

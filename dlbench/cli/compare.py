@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ..rendering import FORMATS
+from ..tables.rendering import FORMATS
 from .run import NOT_OK
 from .table import load
 
@@ -19,7 +19,7 @@ from .table import load
 @click.option("--format", "format_", default="terminal", type=click.Choice(FORMATS), help="How to print it.")
 def command(old: Path, new: Path, gate: bool, format_: str) -> None:
     """Compare two result sets: metric, speed and memory are better, worse, or can't be told apart."""
-    from ..comparison import compare, has_worse, render_comparison
+    from ..tables.comparison import compare, has_worse, render_comparison
 
     before, after = load(old), load(new)
     changes = compare(before, after)

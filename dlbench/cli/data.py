@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from ..catalog import Catalog, discover
-from ..choice import Choice
+from ..contract.choice import Choice
+from ..contract.sets import DataSet
 from ..data.fetch import fetch as fetch_set
 from ..data.root import default_cache, default_root
-from ..data.sets import DataSet
 from ..data.verify import SetState, state
 from ..errors import DlbenchError, unknown
+from ..plan.catalog import Catalog, discover
 from .list import columns
 
 data_option = click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA.")

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import click
 
-from ..catalog import Catalog, discover
 from ..data.root import default_cache, default_root
 from ..data.verify import state
-from ..devices import Answer, ask, hinted
 from ..errors import DlbenchError
+from ..measure.devices import Answer, ask, hinted
+from ..plan.catalog import Catalog, discover
 from .data import sets
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..catalog import KINDS_OF_SPEC, Catalog, check_extra, discover
-from ..choice import format_value, option_defaults
+from ..contract.choice import format_value, option_defaults
+from ..plan.catalog import KINDS_OF_SPEC, Catalog, check_extra, discover
 
 WHAT = [*KINDS_OF_SPEC, "plugins"]
 

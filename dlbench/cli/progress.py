@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from ..plan import Job, Skip
+from ..plan.plan import Job, Skip
 from ..results import Record
 
 

@@ -16,7 +16,7 @@ from .table import load
 @click.option("--to", "target", default="results", show_default=True, type=click.Path(path_type=Path))
 def command(results: Path, target: Path) -> None:
     """Copy records and leaderboards to TO/SUITE/MACHINE/, without host names, absolute paths or logs."""
-    from ..publishing import publish
+    from ..tables.publishing import publish
 
     by_suite = load(results)
     if by_suite.problems:

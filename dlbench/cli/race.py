@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..catalog import Catalog, check_extra, discover
+from ..contract.recipe import parse_settings
+from ..contract.runtime import PRECISIONS, Runtime, resolve_runtime
 from ..data.root import default_cache, default_root
 from ..errors import UsageError
-from ..plan import Job, Request, plan
-from ..recipe import parse_settings
+from ..plan.catalog import Catalog, check_extra, discover
+from ..plan.plan import Job, Request, plan
 from ..results import Results
-from ..runtime import PRECISIONS, Runtime, resolve_runtime
 from . import units
 from .run import fetch_missing, warn_of_problems
 
 if TYPE_CHECKING:
-    from ..racing import Contender, Standing
+    from ..execute.racing import Contender, Standing
 
 
 @click.command()
@@ -47,7 +47,7 @@ def command(**given: Any) -> None:
     Pairs of fresh processes work in turns of a few milliseconds, on this machine as busy as it is, until the ratio of
     their times is known as well as asked or the time is up.
     """
-    from ..racing import race
+    from ..execute.racing import race
 
     within, seconds = units.share(given["within"]), units.duration(given["time_"])
     if seconds is None:
@@ -66,8 +66,8 @@ def command(**given: Any) -> None:
 def contenders_of(given: Mapping[str, Any], runtime: Runtime) -> Iterator[tuple[Contender, Contender]]:
     """The two, ready to run; raises UsageError where they aren't two, or can't run."""
     from ..execute.local import LocalExecutor
+    from ..execute.racing import Contender
     from ..execute.run import Limits, Runner
-    from ..racing import Contender
 
     models, old = list(given["models"]), given["against"]
     if len(models) != (1 if old else 2):
@@ -137,7 +137,7 @@ def report(contenders: tuple[Contender, Contender], standing: Standing, clock: s
     """What came of it, in three lines."""
     from statistics import median
 
-    from ..racing import CONFIDENCE, FEWEST
+    from ..execute.racing import CONFIDENCE, FEWEST
 
     (first, second), (low, high) = contenders, standing.interval
     lines = [

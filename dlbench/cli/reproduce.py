@@ -10,14 +10,14 @@ from statistics import fmean
 
 import click
 
-from ..catalog import Catalog, check_extra, discover
+from ..contract.runtime import Runtime, resolve_runtime
+from ..contract.specs import Block, ProfileProtocol, Suite
 from ..data.root import default_cache, default_root
 from ..errors import UsageError
-from ..outdated import choice_text
-from ..plan import Plan, Request, plan
+from ..plan.catalog import Catalog, check_extra, discover
+from ..plan.outdated import choice_text
+from ..plan.plan import Plan, Request, plan
 from ..results import SCHEMA, Record, Results, read_record
-from ..runtime import Runtime, resolve_runtime
-from ..specs import Block, ProfileProtocol, Suite
 from .run import fetch_missing
 
 OUTSIDE = 3
@@ -68,7 +68,7 @@ def named_records(what: str) -> list[Record]:
     try:
         if not (colon and row.isdigit()):
             return [read_record(Path(what))]
-        from ..leaderboard import read_csv
+        from ..tables.leaderboard import read_csv
 
         frame = read_csv(Path(file))
         if not 1 <= int(row) <= len(frame):
@@ -109,10 +109,10 @@ def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
 def stored_interval(what: str, old: list[Record]) -> tuple[float, float] | None:
     """Where the ranked metric should lie by what was stored: the interval of a row's mean; for one record, where one
     more seed of its row would lie in 95 of 100 cases. None under three seeds."""
-    from ..groups import groups
-    from ..leaderboard import read_csv
     from ..results import load_by_suite
-    from ..stats import next_interval
+    from ..tables.groups import groups
+    from ..tables.leaderboard import read_csv
+    from ..tables.stats import next_interval
 
     if not Path(what).is_file():
         file, _, row = what.rpartition(":")

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..catalog import Catalog, check_extra, discover
+from ..contract.recipe import parse_settings
+from ..contract.runtime import PRECISIONS, Runtime, resolve_runtime
 from ..data.root import default_cache, default_root
-from ..devices import ask, hinted
 from ..errors import DlbenchError, NoData
-from ..plan import Plan, Request, plan
-from ..recipe import parse_settings
+from ..measure.devices import ask, hinted
+from ..plan.catalog import Catalog, check_extra, discover
+from ..plan.plan import Plan, Request, plan
 from ..results import Results
-from ..runtime import PRECISIONS, Runtime, resolve_runtime
 from . import units
 from .choose import choose_suites
 
@@ -170,7 +170,7 @@ def execute(catalog: Catalog, made: Plan, request: Request, limits: dict[str, An
 
 def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
     """Write leaderboard.csv and metrics.csv of the results folder and print this run's rows."""
-    from .. import leaderboard
+    from ..tables import leaderboard
 
     results = runner.results
     everything = results.everything()

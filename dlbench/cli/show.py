@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from ..catalog import Catalog, check_extra, discover
-from ..choice import Choice
+from ..contract.choice import Choice
+from ..contract.runtime import Runtime
+from ..contract.specs import Block, ModelSpec, Suite, TaskSpec
 from ..errors import unknown
-from ..plan import recipe_of, why_skip
-from ..runtime import Runtime
-from ..specs import Block, ModelSpec, Suite, TaskSpec
+from ..plan.catalog import Catalog, check_extra, discover
+from ..plan.plan import recipe_of, why_skip
 from .list import options_of
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import UsageError
-from ..rendering import FORMATS
+from ..tables.rendering import FORMATS
 from .run import DEFAULT_RESULTS, NOT_OK
 
 
@@ -20,13 +20,13 @@ from .run import DEFAULT_RESULTS, NOT_OK
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="With --against: draw it to this file.")
 def command(results: Path, format_: str, sort: str | None, against: str | None, plot: Path | None) -> None:
     """Print the leaderboard of a results folder, a published folder, or one record."""
-    from .. import leaderboard
+    from ..tables import leaderboard
 
     if plot is not None and against is None:
         raise UsageError("say with --against OPTION what the plot is drawn against")
     by_suite = load(results)
     if against is not None:
-        from .. import scaling
+        from ..tables import scaling
 
         grown = scaling.scaling(by_suite, against)
         if plot is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..contract.vetting import RULES
 from ..errors import UsageError
-from ..vetting import RULES
 
 SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST, LARGEST = 1000 * SECONDS["d"], 1 << 50

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .root import Data as Data
-from .sets import DataFile as DataFile
-from .sets import DataSet as DataSet
+from ..contract.sets import Data as Data
+from ..contract.sets import DataFile as DataFile
+from ..contract.sets import DataSet as DataSet

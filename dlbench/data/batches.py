@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..contract.learner import Batch, Batches
 from ..errors import ContractError
-from ..learner import Batch, Batches
 
 HIDDEN = -1
 """The class of a target that the mask leaves out; `ignore_index` of a loss over all of them."""

@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from ..contract.sets import DataFile, DataSet
 from ..errors import NoData
-from .sets import DataFile, DataSet
 from .verify import sha256_of
 
 CHUNK = 1 << 16

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..kinds import GraphBatch
+from ..contract.kinds import GraphBatch
 
 
 class BadGraph(ValueError):

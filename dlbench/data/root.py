@@ -1,29 +1,11 @@
-"""The data root and what a task's `load` receives. No torch."""
+"""Where the data root and the cache are. No torch."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import NoData, UsageError
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """What `load(data, **options)` gets: where files are, where generated and converted data may be kept, and the
-    device on which the task's tensors live."""
-
-    root: Path
-    cache: Path
-    device: str = "cpu"
-
-    def path(self, relative: str) -> Path:
-        """A file of the data root; raises NoData if it isn't there."""
-        path = self.root / relative
-        if not path.exists():
-            raise NoData(f"{relative} is missing from the data root")
-        return path
+from ..errors import UsageError
 
 
 def default_root() -> Path:

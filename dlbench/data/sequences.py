@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..learner import Batch
+from ..contract.learner import Batch
 
 POOL = 50
 """Batches whose examples are sorted by length together: enough to waste little on padding, few enough that a batch's

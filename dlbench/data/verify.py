@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..contract.sets import DataFile, DataSet
 from ..errors import NoData
-from ..sources import stamp_of
-from .sets import DataFile, DataSet
 
+Stamp = tuple[int, int, int, int]
 Entry = tuple[int, int, int, int, str]
 FileStatus = Literal["verified", "differs", "missing"]
 SetStatus = Literal["verified", "unverified", "missing"]
@@ -160,3 +160,9 @@ class HashCache:
 
 def _is_entry(entry: object) -> bool:
     return isinstance(entry, list) and [type(item) for item in entry] == [int, int, int, int, str]
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What changes with a file's content: size, both times, and which file it is."""
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ContractError, Diverged, NoData, NotApplicable
-from ..inputs import Watch
+from ..plan.inputs import Watch
 from .wire import pack
 
 OUT_OF_MEMORY = re.compile(
@@ -40,10 +40,10 @@ def main(job: dict[str, Any], channel: int) -> None:
 
 def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     """The result of a job whatever happens: `status`, `reason`, `where`, and `body` where it ended well."""
-    from ..catalog import Source, load_sources
-    from ..cell import run_cell
     from ..measure.environment import versions
-    from ..measure.job import run_profile
+    from ..plan.catalog import Source, load_sources
+    from ..profile.job import run_profile
+    from ..train.cell import run_cell
 
     try:
         if job["type"] == "probe":

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
-from .. import devices
+from ..contract.importing import import_path
 from ..errors import DlbenchError
-from ..importing import import_path
+from ..measure import devices
 from .wire import Unpacker, pack
 
 PRELOAD = (
     "torch",
     "torch._dynamo",  # what a first optimizer step imports otherwise, for 1.7 s in each child
     "torch.utils.flop_counter",
-    "dlbench.cell",
-    "dlbench.measure.job",
+    "dlbench.train.cell",
+    "dlbench.profile.job",
     "dlbench.execute.child",
 )
 Message = dict[str, Any]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..devices import DRIVER_FILES
+from ..measure.devices import DRIVER_FILES
 
 
 def preload(modules: Iterable[str]) -> dict[str, list[str]]:

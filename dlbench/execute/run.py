@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .. import __version__
-from ..catalog import Catalog
 from ..data.verify import HashCache
-from ..inputs import Roots, changed, kept, roots_of
 from ..measure.environment import fingerprint
-from ..plan import PROTOCOL, Job, Plan, Skip
+from ..plan.catalog import Catalog
+from ..plan.inputs import Roots, changed, kept, roots_of
+from ..plan.plan import PROTOCOL, Job, Plan, Skip
 from ..results import SCHEMA, Record, Results, is_done, now
 from .local import LocalExecutor, Message
 

@@ -24,7 +24,7 @@ from typing import Any
 from .preload import open_driver_files, preload
 from .wire import Unpacker, pack
 
-CORE = ("catalog", "cell", "measure.environment", "measure.job")
+CORE = ("plan.catalog", "train.cell", "measure.environment", "profile.job")
 """Modules of the core that every child needs, with all that they import."""
 LOG_BYTES = 1 << 20
 DRAINS = 64

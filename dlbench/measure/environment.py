@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 
-from ..devices import Answer, ask
+from .devices import Answer, ask
 from .nvml import Gpu, find_gpu
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY", "GOMP_CPU_AFFINITY")

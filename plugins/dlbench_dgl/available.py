@@ -10,7 +10,7 @@ MISSING = "DGL isn't installed (its packages need Python 3.12 or older)"
 
 
 def why_not(input_kind: Any, output_kind: Any, runtime: Any) -> str | None:
-    """Why no cell can run on DGL under this `dlbench.runtime.Runtime`, or None."""
+    """Why no cell can run on DGL under this `dlbench.contract.runtime.Runtime`, or None."""
     if find_spec("dgl") is None:
         return MISSING
     if runtime.device_type == "cuda" and not built_for_cuda():

@@ -18,7 +18,7 @@ from dlbench import (
     TokenTags,
     UsageError,
     Value,
-)  # fmt: skip
+)
 
 from .declare_options import limit, mixed, one_of, read
 

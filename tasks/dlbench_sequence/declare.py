@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dlbench import (
-    Classes,
-    Metric,
-    NextToken,
-    Series,
-    TaskSpec,
-    Tokens,
-    TokenSequence,
-    TokenTags,
-    Value,
-)
+from dlbench import Classes, Metric, NextToken, Series, TaskSpec, Tokens, TokenSequence, TokenTags, Value
 
 from . import load
 

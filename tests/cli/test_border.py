@@ -28,10 +28,10 @@ from dlbench import (
     TaskSpec,
     Vector,
 )
-from dlbench.catalog import Source, discover, load_sources
+from dlbench.contract.vetting import RULES, Fault, vet
 from dlbench.errors import UsageError
+from dlbench.plan.catalog import Source, discover, load_sources
 from dlbench.results import Record
-from dlbench.vetting import RULES, Fault, vet
 
 HEAD = """
 from dlbench import Classes, Image, Metric, ModelSpec, TaskSpec, Vector

@@ -186,7 +186,7 @@ def test_a_value_is_held_against_the_stored_interval(
 
 
 def test_a_row_is_held_against_its_own_interval(tmp_path: Path) -> None:
-    from dlbench.leaderboard import rows, write_csv
+    from dlbench.tables.leaderboard import rows, write_csv
     from factories import cells
 
     records = cells([0.9, 0.91, 0.95])

@@ -15,8 +15,8 @@ from terminal import dlbench
 from dlbench.cli.progress import Display
 from dlbench.data.root import default_cache, default_root
 from dlbench.errors import UsageError
-from dlbench.publishing import publish
 from dlbench.results import Results, read_record, write_json
+from dlbench.tables.publishing import publish
 from factories import cells
 
 CONSOLE = [sys.executable, "-P", "-c", "import sys; from dlbench.cli import main; sys.argv[0] = 'dlbench'; main()"]

@@ -24,14 +24,14 @@ pretend.install()  # before dlbench looks at torch
 
 import torch  # noqa: E402
 
-import dlbench.cell  # noqa: E402
-import dlbench.training  # noqa: E402
+import dlbench.train.cell  # noqa: E402
+import dlbench.train.training  # noqa: E402
 from dlbench import Batch  # noqa: E402
-from dlbench.catalog import Catalog, discover  # noqa: E402
-from dlbench.choice import Choice, option_defaults  # noqa: E402
+from dlbench.contract.choice import Choice, option_defaults  # noqa: E402
+from dlbench.contract.runtime import Runtime  # noqa: E402
 from dlbench.errors import NotApplicable  # noqa: E402
-from dlbench.runtime import Runtime  # noqa: E402
-from dlbench.training import Stepper, Trainer  # noqa: E402
+from dlbench.plan.catalog import Catalog, discover  # noqa: E402
+from dlbench.train.training import Stepper, Trainer  # noqa: E402
 from workshop import message, planned  # noqa: E402
 
 TINY = str(Path(__file__).with_name("tiny.py"))
@@ -86,8 +86,8 @@ def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, 
     start = time.process_time()
     try:
         with pretend.Device():
-            bench = dlbench.cell.open_bench(message(made, catalog))
-            dlbench.cell._run_fold(bench, 0, 0, lambda point: None)
+            bench = dlbench.train.cell.open_bench(message(made, catalog))
+            dlbench.train.cell._run_fold(bench, 0, 0, lambda point: None)
     except NotApplicable as reason:
         return {"skip": str(reason)}
     except Exception as error:
@@ -101,7 +101,7 @@ def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, 
 def main(pairs: list[tuple[str, str, str]]) -> None:
     """Train pairs of task, model and precision."""
     warnings.simplefilter("ignore")
-    dlbench.cell.Trainer, dlbench.training.Stepper = Watched, Counting  # type: ignore[misc]
+    dlbench.train.cell.Trainer, dlbench.train.training.Stepper = Watched, Counting  # type: ignore[misc]
     catalog = discover([TINY])
     for task, model, precision in pairs:
         found = train(catalog, model, task, precision)

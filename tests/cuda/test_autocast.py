@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from dlbench import Batch, Learner, Regularizer
-from dlbench.execution import Execution
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import resolve
-from dlbench.runtime import Runtime
-from dlbench.specs import OptimizerSpec
-from dlbench.training import Stepper
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import resolve
+from dlbench.contract.runtime import Runtime
+from dlbench.contract.specs import OptimizerSpec
+from dlbench.train.execution import Execution
+from dlbench.train.training import Stepper
 from workshop import Blobs, catalog
 
 FORWARD = {"forward", "loss"}

@@ -15,7 +15,7 @@ from typing import Any
 import driver
 import pytest
 
-from dlbench.catalog import Catalog, discover
+from dlbench.plan.catalog import Catalog, discover
 
 pytestmark = pytest.mark.skipif(bool(driver.CANT_PRETEND), reason=driver.CANT_PRETEND)
 

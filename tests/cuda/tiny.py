@@ -19,9 +19,9 @@ from dlbench import (
     TaskSpec,
     Tokens,
     TokenTags,
-)  # fmt: skip
+)
+from dlbench.contract.kinds import EdgeClasses
 from dlbench.data import Data
-from dlbench.kinds import EdgeClasses
 
 ACCURACY, LOSS = Metric(name="accuracy"), Metric(name="loss", unit="nats", higher_is_better=False)
 ERROR = Metric(name="error", unit="units", higher_is_better=False)

@@ -15,13 +15,14 @@ import click
 import pytest
 from docpages import PAGES, REPOSITORY, anchors, commands, dlbench_commands, links, prose
 
-from dlbench import leaderboard
-from dlbench.catalog import discover
 from dlbench.cli import VERBS, group
-from dlbench.measure import clock, launch
-from dlbench.recipe import parse_settings
+from dlbench.contract.recipe import parse_settings
+from dlbench.measure import clock
+from dlbench.plan.catalog import discover
+from dlbench.profile import launch
 from dlbench.results import STATUSES
-from dlbench.stats import MARGINS, MIN_FOR_CLAIM
+from dlbench.tables import leaderboard
+from dlbench.tables.stats import MARGINS, MIN_FOR_CLAIM
 
 DOCS = REPOSITORY / "docs"
 COMMANDS = [(page, words) for page in PAGES for words in dlbench_commands(page)]

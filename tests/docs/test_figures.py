@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from docpages import REPOSITORY
 
-from dlbench import leaderboard
-from dlbench.rendering import render, score_text, short
+from dlbench.tables import leaderboard
+from dlbench.tables.rendering import render, score_text, short
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 CSVS = sorted((REPOSITORY / "results").glob("*/*/metrics.csv"))

@@ -12,11 +12,11 @@ import click
 import pytest
 from docpages import REPOSITORY, blocks, dlbench_commands
 
-from dlbench import hookspecs
-from dlbench.catalog import Catalog, discover, import_source
 from dlbench.cli import check, run
+from dlbench.contract import hookspecs
 from dlbench.execute.run import Limits, Runner
-from dlbench.plan import Job, Plan, plan
+from dlbench.plan.catalog import Catalog, discover, import_source
+from dlbench.plan.plan import Job, Plan, plan
 from dlbench.results import Record, Results
 from dlbench.testing import check_plugin, report
 

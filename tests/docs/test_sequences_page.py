@@ -10,10 +10,10 @@ import pytest
 from docpages import REPOSITORY, blocks, dlbench_commands
 from test_plugins_page import Quiet
 
-from dlbench.catalog import discover
 from dlbench.cli import check, run
 from dlbench.execute.run import Limits, Runner
-from dlbench.plan import Job, Plan, plan
+from dlbench.plan.catalog import discover
+from dlbench.plan.plan import Job, Plan, plan
 from dlbench.results import Record, Results
 from dlbench.testing import check_plugin, report
 

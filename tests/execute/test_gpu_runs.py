@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dlbench.devices import ask, hinted
+from dlbench.measure.devices import ask, hinted
 
 USABLE = hinted() and ask("cuda:0").why_not is None
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not USABLE, reason="needs a CUDA device")]

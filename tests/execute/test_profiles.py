@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from dlbench import Block, ProfileProtocol, Suite
-from dlbench.catalog import discover
 from dlbench.execute.run import Limits, Runner
-from dlbench.plan import Job, Plan, Request, plan
+from dlbench.plan.catalog import discover
+from dlbench.plan.plan import Job, Plan, Request, plan
 from dlbench.results import Record, Results
 
 TINY = ProfileProtocol(rounds=1, block_s=0.001, warmup_s=0.001, launches=3)

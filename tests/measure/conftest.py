@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlbench.choice import Choice
+from dlbench.contract.choice import Choice
+from dlbench.contract.kinds import Classes, Signature, Vector
+from dlbench.contract.learner import Batch, Learner, Supervised
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import Recipe
+from dlbench.contract.specs import OptimizerSpec
 from dlbench.data.batches import GatheredBatches
-from dlbench.kinds import Classes, Signature, Vector
-from dlbench.learner import Batch, Learner, Supervised
-from dlbench.measure.subject import Subject
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import Recipe
-from dlbench.specs import OptimizerSpec
+from dlbench.profile.subject import Subject
 
 
 @pytest.fixture(autouse=True)

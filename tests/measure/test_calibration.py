@@ -9,9 +9,11 @@ from statistics import median
 import pytest
 import torch
 
-from dlbench.measure import Subject, calibration, profile
+from dlbench.contract.specs import ProfileProtocol
+from dlbench.measure import calibration
 from dlbench.measure.calibration import Calibration, fingerprint
-from dlbench.specs import ProfileProtocol
+from dlbench.profile.launch import profile
+from dlbench.profile.subject import Subject
 
 QUICK = ProfileProtocol(rounds=2, block_s=0.005, warmup_s=0.01)
 PASSES = ["train", "pipeline", "energy", "infer", "latency"]

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from dlbench.measure import Subject, clock, launch, memory
+from dlbench.contract.specs import ProfileProtocol
+from dlbench.measure import clock, memory
 from dlbench.measure.clock import Blocks, DeviceWork, covered, device_work, time_blocks
-from dlbench.specs import ProfileProtocol
+from dlbench.profile import launch
+from dlbench.profile.subject import Subject
 
 QUICK = ProfileProtocol(rounds=3, block_s=0.01, warmup_s=0.02)
 Make = Callable[..., Subject]

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from dlbench.measure import clock, profile
+from dlbench.contract.specs import ProfileProtocol
+from dlbench.measure import clock
 from dlbench.measure.energy import Energy
 from dlbench.measure.environment import fingerprint
 from dlbench.measure.memory import held_on_card, peak_bytes
-from dlbench.specs import ProfileProtocol
+from dlbench.profile.launch import profile
 
 pytestmark = [
     pytest.mark.gpu,

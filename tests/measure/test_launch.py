@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlbench.kinds import Sample, Signature, Vector
-from dlbench.learner import Batch, Carry, Learner
-from dlbench.measure import Subject, launch, profile
+from dlbench.contract.kinds import Sample, Signature, Vector
+from dlbench.contract.learner import Batch, Carry, Learner
+from dlbench.contract.specs import ProfileProtocol
 from dlbench.measure.environment import OtherLoad
-from dlbench.specs import ProfileProtocol
+from dlbench.profile import launch
+from dlbench.profile.launch import profile
+from dlbench.profile.subject import Subject
 
 QUICK = ProfileProtocol(rounds=3, block_s=0.01, warmup_s=0.02)
 Make = Callable[..., Subject]

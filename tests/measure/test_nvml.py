@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from dlbench.devices import Answer
 from dlbench.measure import environment
+from dlbench.measure.devices import Answer
 from dlbench.measure.environment import fingerprint
 from dlbench.measure.nvml import Gpu, find_gpu
 

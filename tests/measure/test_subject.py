@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from dlbench.catalog import discover
-from dlbench.cell import open_bench
-from dlbench.kinds import GraphBatch
-from dlbench.learner import Batch
-from dlbench.measure.job import subject_of
-from dlbench.measure.subject import Resident, Subject
+from dlbench.contract.kinds import GraphBatch
+from dlbench.contract.learner import Batch
+from dlbench.plan.catalog import discover
+from dlbench.profile.job import subject_of
+from dlbench.profile.subject import Resident, Subject
+from dlbench.train.cell import open_bench
 from dlbench_gnn.structure import Structure
 from workshop import message, planned
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dlbench import Graph, GraphBatch, GraphClasses, GraphValue, NodeClasses, Signature
-from dlbench.catalog import Catalog, discover
 from dlbench.data.graphs import GraphSet, single_graph
+from dlbench.plan.catalog import Catalog, discover
 
 FAMILIES = ("gcn", "chebnet", "graphsage", "gat", "gin", "monet")
 ON_ONE = Signature(input=Graph(node_features=9, single=True), output=NodeClasses(num_classes=4))

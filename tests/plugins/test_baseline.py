@@ -38,10 +38,10 @@ from dlbench import (
     Value,
     Vector,
 )
-from dlbench.choice import Choice, option_defaults
+from dlbench.contract.choice import Choice, option_defaults
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import Recipe, resolve
 from dlbench.data.batches import GatheredBatches
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import Recipe, resolve
 from dlbench_baseline.constant import Frequencies
 
 (SPEC,) = [spec for spec in dlbench_baseline.dlbench_models() if spec.name == "constant"]

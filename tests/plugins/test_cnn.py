@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 import dlbench_cnn
 from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench_cnn.lenet5 import LeNet5
 from dlbench_cnn.resnet import Block, ResNet
 

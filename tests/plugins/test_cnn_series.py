@@ -8,7 +8,7 @@ from torch import Tensor
 
 import dlbench_cnn
 from dlbench import Classes, Series, SeriesBatch, Signature
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench.errors import UsageError
 from dlbench_cnn.cnn1d import CNN1d
 

@@ -14,7 +14,7 @@ import pytest
 
 import dlbench_dgl
 from dlbench import Graph, NodeClasses, NotApplicable
-from dlbench.runtime import Runtime
+from dlbench.contract.runtime import Runtime
 from dlbench_dgl import available
 from dlbench_dgl.compat import load_dgl
 
@@ -120,7 +120,8 @@ def test_imports_beside_this_torch_and_leaves_no_trace(tmp_path: Path) -> None:
 
 def test_describing_the_models_imports_neither_torch_nor_dgl() -> None:
     code = (
-        "import json, sys, dlbench_dgl; from dlbench import Graph, NodeClasses; from dlbench.runtime import Runtime;"
+        "import json, sys, dlbench_dgl; from dlbench import Graph, NodeClasses;"
+        "from dlbench.contract.runtime import Runtime;"
         "reasons = [spec.why_not(Graph, NodeClasses, Runtime()) for spec in dlbench_dgl.dlbench_models()];"
         "print(json.dumps({'count': len(reasons), 'loaded': [n for n in ('torch', 'dgl') if n in sys.modules]}))"
     )
@@ -139,7 +140,7 @@ def test_a_missing_dgl_is_a_reason_to_skip(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_missing_dgl_skips_the_cell_and_the_catalog_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlbench.catalog import discover
+    from dlbench.plan.catalog import discover
     from workshop import planned
 
     monkeypatch.setitem(sys.modules, "dgl", None)

@@ -15,7 +15,7 @@ from dglparts import FAMILIES, NODES, ON_ONE, awkward, build, everything, many, 
 import dlbench_dgl
 import dlbench_gnn
 from dlbench import Graph, NodeClasses
-from dlbench.choice import Choice, option_defaults
+from dlbench.contract.choice import Choice, option_defaults
 from dlbench_dgl.available import MISSING
 
 pytestmark = pytest.mark.skipif(find_spec("dgl") is None, reason=MISSING)
@@ -181,7 +181,7 @@ def test_the_code_on_the_page_runs() -> None:
 
 
 def test_the_page_gives_the_reasons_to_skip_word_for_word() -> None:
-    from dlbench.runtime import Runtime
+    from dlbench.contract.runtime import Runtime
     from dlbench_dgl.available import built_for_cuda, why_not
 
     page = (Path(__file__).resolve().parents[2] / "docs" / "engines.md").read_text()

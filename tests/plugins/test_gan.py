@@ -12,9 +12,9 @@ from torch import Tensor
 import dlbench_gan
 import dlbench_optim
 from dlbench import Batch, Image, OptimizerSpec, Sample, ScheduleSpec, Signature, Vector
-from dlbench.choice import option_defaults
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import resolve
+from dlbench.contract.choice import option_defaults
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import resolve
 from dlbench_gan.gan import GAN
 from dlbench_gan.networks import Discriminator, Generator
 

@@ -22,8 +22,8 @@ from dlbench import (
     OutputKind,
     Signature,
 )
-from dlbench.choice import option_defaults
-from dlbench.learner import Supervised
+from dlbench.contract.choice import option_defaults
+from dlbench.contract.learner import Supervised
 from dlbench_gnn.declare import message_passing
 from dlbench_gnn.plain import drop
 

@@ -24,7 +24,7 @@ from dlbench import (
     NotApplicable,
     Signature,
 )
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench_gnn.declare import beyond
 from dlbench_gnn.dgi import DGI
 from dlbench_gnn.gconv_gru import GConvGRU, aggregate, split_by_step

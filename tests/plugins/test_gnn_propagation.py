@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from dlbench import EdgeClasses, Graph, GraphBatch, GraphClasses, GraphValue, NodeClasses, OutputKind, Signature
-from dlbench.choice import option_defaults
-from dlbench.learner import Supervised
+from dlbench.contract.choice import option_defaults
+from dlbench.contract.learner import Supervised
 from dlbench_gnn.appnp import APPNP
 from dlbench_gnn.dcnn import DCNN
 from dlbench_gnn.declare import propagation

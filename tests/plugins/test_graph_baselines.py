@@ -8,8 +8,8 @@ from torch import Tensor
 
 import dlbench_baseline
 from dlbench import Batch, EdgeClasses, Graph, GraphBatch, Learner, NodeClasses, NotApplicable, Signature
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import Recipe
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import Recipe
 from dlbench_baseline.graphs import near_edges, neighbour_share
 
 SPECS = {spec.name: spec for spec in dlbench_baseline.dlbench_models()}

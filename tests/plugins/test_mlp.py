@@ -25,7 +25,7 @@ from dlbench import (
     Value,
     Vector,
 )
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench_mlp.mlp import MLP, drop
 from dlbench_mlp.perceptron import Perceptron
 from dlbench_mlp.readout import ReadoutMLP

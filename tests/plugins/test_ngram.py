@@ -16,13 +16,13 @@ from torch import Tensor
 import dlbench_baseline
 import dlbench_language
 from dlbench import Batch, NextToken, NotApplicable, Signature, TokenBatch, Tokens
+from dlbench.contract.runtime import Runtime
 from dlbench.data import Data
 from dlbench.data.verify import state
 from dlbench.decoding import Recomputed, generate
 from dlbench.errors import UsageError
-from dlbench.execution import Execution
-from dlbench.judging import judge
-from dlbench.runtime import Runtime
+from dlbench.train.execution import Execution
+from dlbench.train.judging import judge
 from dlbench_baseline.ngram import NGram
 
 pytestmark = pytest.mark.numbers

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 import dlbench_optim
 from dlbench import Learner, Progress
-from dlbench.choice import Choice, check_options, option_defaults
+from dlbench.contract.choice import Choice, check_options, option_defaults
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import resolve
 from dlbench.errors import UsageError
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import resolve
 
 SPECS = {spec.name: spec for spec in dlbench_optim.dlbench_optimizers()}
 SCHEDULES = {spec.name: spec for spec in dlbench_optim.dlbench_schedules()}

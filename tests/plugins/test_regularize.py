@@ -13,11 +13,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 import dlbench_optim
 import dlbench_regularize
 from dlbench import Batch, Learner, Progress, Regularizer
-from dlbench.choice import Choice, check_options, option_defaults
+from dlbench.contract.choice import Choice, check_options, option_defaults
+from dlbench.contract.learner import Supervised, overrides
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import resolve
 from dlbench.errors import UsageError
-from dlbench.learner import Supervised, overrides
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import resolve
 from dlbench_regularize.crop_flip import crop_flip
 from dlbench_regularize.ema import copy_learner
 

@@ -23,8 +23,8 @@ from dlbench import (
     TokenTags,
     Value,
 )
+from dlbench.contract.learner import Carry
 from dlbench.errors import UsageError
-from dlbench.learner import Carry
 from dlbench_rnn import declare
 
 SPECS = {spec.name: spec for spec in declare.models()}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from dlbench import Classes, MaskedTokens, NextToken, NotApplicable, Signature, TokenBatch, Tokens
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench_rnn import declare
 from dlbench_rnn.dropouts import LockedDropout, WordDropout
 from dlbench_rnn.elman import ElmanLayer

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 import dlbench_rnn
 from dlbench import Classes, Signature, TokenBatch, Tokens
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench_rnn.textcnn import KERNELS, TextCNN
 
 SIGNATURE = Signature(input=Tokens(vocab=9), output=Classes(num_classes=3))

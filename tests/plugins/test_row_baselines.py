@@ -14,9 +14,9 @@ from torch import Tensor
 
 import dlbench_baseline
 from dlbench import Batch, Classes, Image, Learner, NotApplicable, Series, SeriesBatch, Signature, Vector
+from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.recipe import Recipe
 from dlbench.errors import UsageError
-from dlbench.optimizers import Optimizers
-from dlbench.recipe import Recipe
 from dlbench_baseline.rows import as_rows, resize
 
 SPECS = {spec.name: spec for spec in dlbench_baseline.dlbench_models()}

@@ -11,7 +11,7 @@ from torch.optim import lr_scheduler
 
 import dlbench_optim
 from dlbench import Progress, Stop
-from dlbench.choice import Choice, check_options
+from dlbench.contract.choice import Choice, check_options
 from dlbench.errors import UsageError
 
 SPECS = {spec.name: spec for spec in dlbench_optim.dlbench_schedules()}

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from dlbench import Signature, TokenBatch, Tokens, TokenSequence
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench.decoding import generate
 from dlbench.errors import UsageError
 from dlbench_rnn.declare_seq2seq import models

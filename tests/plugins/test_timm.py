@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 import dlbench_timm
 from dlbench import Classes, Image, NotApplicable, Signature
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench_timm.create import create
 
 (SPEC,) = dlbench_timm.dlbench_models()

@@ -24,7 +24,7 @@ from dlbench import (
     Tokens,
     TokenTags,
 )
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench_transformer.gpt import GPT
 from dlbench_transformer.vit import ViT, choose_patch
 

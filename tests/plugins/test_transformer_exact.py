@@ -19,7 +19,7 @@ from dlbench import (
     Tokens,
     TokenSequence,
     TokenTags,
-)  # fmt: skip
+)
 from dlbench_transformer.attention.heads import Places
 from dlbench_transformer.attention.linear import EluFeatures, Linear
 from dlbench_transformer.attention.performer import RandomFeatures

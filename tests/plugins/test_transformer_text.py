@@ -26,7 +26,7 @@ from dlbench import (
     TokenTags,
     Value,
 )
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
 from dlbench.decoding import generate
 from dlbench.errors import UsageError
 from dlbench_transformer.bert import BERT

@@ -13,9 +13,9 @@ from torch import Tensor
 import dlbench_gnn
 import dlbench_graph
 from dlbench import Batch
+from dlbench.contract.learner import Supervised
 from dlbench.data import Data
 from dlbench.errors import UsageError
-from dlbench.learner import Supervised
 from dlbench_graph.generated.communities import COMMUNITIES, P_INTER, P_INTRA
 from dlbench_graph.neighbours import neighbourhood, thin
 

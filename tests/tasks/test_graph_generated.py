@@ -17,7 +17,7 @@ from dlbench.data import Data
 from dlbench.data.kept import Arrays
 from dlbench.data.root import default_cache
 from dlbench.errors import UsageError
-from dlbench.plan import check_ingredients
+from dlbench.plan.plan import check_ingredients
 from dlbench.testing import check_task, report
 from dlbench_graph.generated import sbm, specs
 from dlbench_graph.scores import batch_balanced_accuracy
@@ -215,7 +215,7 @@ def test_a_negative_number_of_positions_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in SPECS if name not in ("sbm_small", "contacts")])
 def test_recipes_resolve(name: str) -> None:
     from dlbench import Block, ModelSpec
-    from dlbench.plan import recipe_of
+    from dlbench.plan.plan import recipe_of
 
     spec, model = SPECS[name], ModelSpec(name="any", build=lambda signature: None, accepts=())
     recipe = recipe_of(model, spec, Block(models=(), tasks=()), {}).recipe

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 import dlbench_language
 import dlbench_rnn
 from dlbench import Batch, TokenBatch
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
+from dlbench.contract.learner import Supervised
 from dlbench.data import Data
 from dlbench.errors import UsageError
-from dlbench.learner import Supervised
 from dlbench_language.modelling.markov import MarkovChain, MarkovTask, stationary_distribution
 
 pytestmark = pytest.mark.numbers

@@ -15,16 +15,16 @@ from torch import Tensor
 import dlbench_language
 import dlbench_rnn
 from dlbench import Batch, MaskedTokens, NextToken, Signature, Tokens
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
+from dlbench.contract.learner import Supervised
+from dlbench.contract.runtime import Runtime
 from dlbench.data import Data
 from dlbench.data.verify import state
 from dlbench.errors import NoData, UsageError
-from dlbench.execution import Execution
-from dlbench.judging import judge, samples
-from dlbench.learner import Supervised
-from dlbench.plan import Request, plan
-from dlbench.runtime import Runtime
+from dlbench.plan.plan import Request, plan
 from dlbench.testing import check_task, report
+from dlbench.train.execution import Execution
+from dlbench.train.judging import judge, samples
 from dlbench_language.lines import read_lines
 from dlbench_language.modelling import segments
 from dlbench_language.modelling.files import PTB_FILES, SHAKESPEARE

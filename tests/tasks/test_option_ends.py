@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from dlbench.cell import open_bench
-from dlbench.choice import Choice, option_defaults
+from dlbench.contract.choice import Choice, option_defaults
 from dlbench.data import Data
 from dlbench.data.root import default_cache
 from dlbench.errors import UsageError
+from dlbench.train.cell import open_bench
 from workshop import catalog, cell, message, planned
 
 

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 import dlbench_sequence
-from dlbench.choice import Choice, option_defaults
+from dlbench.contract.choice import Choice, option_defaults
+from dlbench.contract.recipe import resolve
 from dlbench.data import Data
 from dlbench.data.verify import state
 from dlbench.errors import NoData
-from dlbench.recipe import resolve
 from dlbench.testing import check_task, report
 from dlbench_vision import digits, mnist
 

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 import dlbench_rnn
 import dlbench_sequence
 from dlbench import Batch, TokenBatch
+from dlbench.contract.learner import Supervised
 from dlbench.data import Data
 from dlbench.errors import UsageError
-from dlbench.learner import Supervised
 from dlbench_sequence.generated.copying import memoryless
 from dlbench_sequence.generated.hidden_markov import HiddenMarkov, accuracy
 

@@ -13,17 +13,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dlbench import Batch, TokenBatch
-from dlbench.choice import Choice, option_defaults
+from dlbench.contract.choice import Choice, option_defaults
+from dlbench.contract.learner import Supervised
+from dlbench.contract.recipe import resolve
+from dlbench.contract.runtime import Runtime
 from dlbench.data import Data
 from dlbench.data.sequences import Index
 from dlbench.data.verify import state
 from dlbench.errors import NoData, UsageError
-from dlbench.execution import Execution
-from dlbench.judging import Evaluator, judge, samples
-from dlbench.learner import Supervised
-from dlbench.recipe import resolve
-from dlbench.runtime import Runtime
 from dlbench.testing import check_task, report
+from dlbench.train.execution import Execution
+from dlbench.train.judging import Evaluator, judge, samples
 from dlbench_language.translation import tasks
 from dlbench_language.translation.bleu import corpus_bleu, signature
 from dlbench_language.translation.files import FOLDER, MULTI30K, name_of

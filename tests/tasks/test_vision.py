@@ -16,11 +16,11 @@ from torch import nn
 
 import dlbench_vision
 from dlbench import Classes, DataSet, Image, NoData
-from dlbench.choice import option_defaults
+from dlbench.contract.choice import option_defaults
+from dlbench.contract.recipe import resolve
 from dlbench.data import Data
 from dlbench.data.verify import state
 from dlbench.errors import UsageError
-from dlbench.recipe import resolve
 from dlbench_baseline.constant import constant
 from dlbench_vision.cifar10 import read_sheet
 from dlbench_vision.files import CIFAR10_ARCHIVE, CIFAR10_SHEETS, FASHION_MNIST, MNIST

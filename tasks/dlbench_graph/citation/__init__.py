@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dlbench import (
-    DataSet,
-    Embedding,
-    Graph,
-    Hypergraph,
-    Metric,
-    NodeClasses,
-    Reference,
-    TaskSpec,
-)
+from dlbench import DataSet, Embedding, Graph, Hypergraph, Metric, NodeClasses, Reference, TaskSpec
 from dlbench.data import Data
 
 ACCURACY = Metric(name="accuracy")

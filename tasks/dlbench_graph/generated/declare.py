@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlbench import (
-    DynamicGraph,
-    EdgeClasses,
-    Graph,
-    GraphClasses,
-    Metric,
-    NodeClasses,
-    Reference,
-    TaskSpec,
-)
+from dlbench import DynamicGraph, EdgeClasses, Graph, GraphClasses, Metric, NodeClasses, Reference, TaskSpec
 from dlbench.data import Data
 
 from .files import MNIST

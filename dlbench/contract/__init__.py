@@ -1,0 +1,1 @@
+"""What plugins and the core promise each other: kinds, specs, hooks, learners, recipes."""

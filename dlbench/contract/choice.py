@@ -1,0 +1,114 @@
+"""`name[key=value,...]`: how a model, a task, an optimizer or a schedule is chosen, in text and in code."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ..errors import UsageError, unknown
+
+Options = tuple[tuple[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A name and its options, sorted by key, so that equal choices are equal."""
+
+    name: str
+    options: Options = ()
+
+    @classmethod
+    def parse(cls, text: str | Choice) -> Choice:
+        """Read `gat[heads=4,dropout=0.5]`; raises UsageError on a malformed text."""
+        if isinstance(text, Choice):
+            return text
+        if not isinstance(text, str):
+            raise UsageError(f"can't read {text!r}: write NAME or NAME[key=value,...]")
+        text = text.strip()
+        if "[" not in text:
+            return cls(text)
+        name, _, rest = text.partition("[")
+        if not name or not rest.endswith("]"):
+            raise UsageError(f"can't read {text!r}: write NAME or NAME[key=value,...]")
+        options = {}
+        for item in split_outside_brackets(rest[:-1]):
+            key, equals, value = item.partition("=")
+            if not equals or not key.strip():
+                raise UsageError(f"can't read {item!r} in {text!r}: write key=value")
+            options[key.strip()] = parse_value(value.strip())
+        return cls(name, tuple(sorted(options.items())))
+
+    def __str__(self) -> str:
+        if not self.options:
+            return self.name
+        return f"{self.name}[{self.options_text}]"
+
+    @property
+    def options_text(self) -> str:
+        """The options alone, as in `heads=4,dropout=0.5`; empty where there are none."""
+        return ",".join(f"{key}={format_value(value)}" for key, value in self.options)
+
+
+def split_outside_brackets(text: str, separator: str = ",") -> list[str]:
+    """Split at `separator`, leaving what stands inside [...] alone."""
+    parts, depth, start = [], 0, 0
+    for i, char in enumerate(text):
+        depth += (char == "[") - (char == "]")
+        if char == separator and depth == 0:
+            parts.append(text[start:i])
+            start = i + 1
+    parts.append(text[start:])
+    return [part.strip() for part in parts if part.strip()]
+
+
+def parse_value(text: str) -> Any:
+    """An int, a float, true / false, none, or the text itself."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def format_value(value: Any) -> str:
+    """The text that `parse_value` reads back."""
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def option_defaults(builder: Callable[..., Any]) -> dict[str, Any]:
+    """The options of a builder or loader: its keyword-only parameters with a default, and their defaults."""
+    bound = builder.keywords if isinstance(builder, partial) else {}
+    parameters = inspect.signature(builder).parameters.values()
+    return {
+        p.name: p.default
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and p.default is not p.empty and p.name not in bound
+    }
+
+
+def only_defaults(builder: Callable[..., Any], options: Options) -> bool:
+    """Whether the options say nothing that the builder or loader wouldn't do without them."""
+    known = option_defaults(builder)
+    return all(key in known and known[key] == value for key, value in options)
+
+
+def check_options(owner: str, builder: Callable[..., Any], options: Options | Mapping[str, Any]) -> None:
+    """Raise UsageError unless every option is one of the builder's."""
+    known = option_defaults(builder)
+    for key, _ in options.items() if isinstance(options, Mapping) else options:
+        if key not in known:
+            raise unknown(f"option of {owner}", key, known)
+
+
+def join_choices(choices: Iterable[Choice]) -> str:
+    """Several choices as one text, as `regularizers` takes them."""
+    return ",".join(str(choice) for choice in choices)

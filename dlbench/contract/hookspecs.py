@@ -1,0 +1,51 @@
+"""The whole extension surface. A plugin is a module with any of these functions, found by the prefix `dlbench_`
+through the entry-point group `dlbench` or with `-p`. Order never matters; a name belongs to one plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    from ..results import Record
+    from .specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+
+hookspec = pluggy.HookspecMarker("dlbench")
+hookimpl = pluggy.HookimplMarker("dlbench")
+
+
+@hookspec
+def dlbench_models() -> Iterable[ModelSpec]:  # type: ignore[empty-body]
+    """Architectures."""
+
+
+@hookspec
+def dlbench_tasks() -> Iterable[TaskSpec]:  # type: ignore[empty-body]
+    """Data sets with what is asked of them and how it is judged."""
+
+
+@hookspec
+def dlbench_optimizers() -> Iterable[OptimizerSpec]:  # type: ignore[empty-body]
+    """Optimizers: `build(params, lr, **options)`."""
+
+
+@hookspec
+def dlbench_schedules() -> Iterable[ScheduleSpec]:  # type: ignore[empty-body]
+    """Learning-rate schedules: `build(**options)` gives `factor(progress) -> float`, or `Stop`."""
+
+
+@hookspec
+def dlbench_regularizers() -> Iterable[RegularizerSpec]:  # type: ignore[empty-body]
+    """Penalties, augmentations, averaging."""
+
+
+@hookspec
+def dlbench_suites() -> Iterable[Suite]:  # type: ignore[empty-body]
+    """Named grids of models x tasks x recipe variants x seeds."""
+
+
+@hookspec
+def dlbench_cell_finished(record: Record) -> None:
+    """Called in the parent process after each record is saved: trackers, notifiers."""

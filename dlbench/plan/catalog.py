@@ -1,0 +1,313 @@
+"""The catalog: discovers plugins, asks each for its specs, and turns names into specs. No torch.
+
+Each implementation of a hook is called by itself: a plugin that can't be imported, raises, or claims a name twice is a
+problem with one line of text, never the end of a run.
+"""
+
+from __future__ import annotations
+
+import copy
+import fnmatch
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pluggy
+
+from ..contract import hookspecs
+from ..contract.choice import Choice, check_options
+from ..contract.importing import guest
+from ..contract.specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+from ..contract.vetting import Fault, vet
+from ..errors import UsageError, unknown
+
+KINDS_OF_SPEC: dict[str, type] = {
+    "models": ModelSpec,
+    "tasks": TaskSpec,
+    "optimizers": OptimizerSpec,
+    "schedules": ScheduleSpec,
+    "regularizers": RegularizerSpec,
+    "suites": Suite,
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a plugin comes from: an entry point's name and module, or what `-p` named."""
+
+    name: str
+    target: str
+
+    @cached_property
+    def version(self) -> str:
+        """The version of the distribution that provides it; empty for a single file."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        if self.target.endswith(".py"):
+            return ""
+        owners = [
+            p.dist for p in entry_points(group="dlbench") if p.dist and (p.name, p.value) == (self.name, self.target)
+        ]
+        try:
+            return owners[0].version if owners else version(self.target.partition(".")[0])
+        except PackageNotFoundError:
+            return ""
+
+
+@dataclass
+class Catalog:
+    """All specs by kind and name, who provides each, and the problems met on the way."""
+
+    sources: list[Source] = field(default_factory=list)
+    specs: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in KINDS_OF_SPEC})
+    providers: dict[tuple[str, str], Source] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+    plugins: pluggy.PluginManager = field(default_factory=lambda: _manager())
+    _clashes: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
+    _left_out: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def model(self, name: str) -> ModelSpec:
+        """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. Raises UsageError."""
+        return self._get("models", name)  # type: ignore[no-any-return]
+
+    def task(self, name: str) -> TaskSpec:
+        """A task's spec, of an open family too. Raises UsageError."""
+        return self._get("tasks", name)  # type: ignore[no-any-return]
+
+    def optimizer(self, name: str) -> OptimizerSpec:
+        return self._get("optimizers", name)  # type: ignore[no-any-return]
+
+    def schedule(self, name: str) -> ScheduleSpec:
+        return self._get("schedules", name)  # type: ignore[no-any-return]
+
+    def regularizer(self, name: str) -> RegularizerSpec:
+        return self._get("regularizers", name)  # type: ignore[no-any-return]
+
+    def suite(self, name: str) -> Suite:
+        return self._get("suites", name)  # type: ignore[no-any-return]
+
+    def spec(self, kind: str, name: str) -> Any:
+        """A spec of any kind (`models`, `tasks`, `optimizers`, ...). Raises UsageError."""
+        return self._get(kind, name)
+
+    def provider(self, kind: str, name: str) -> Source:
+        """Who provides a spec."""
+        family = f"{name.partition(':')[0]}:*"
+        return self.providers.get((kind, name)) or self.providers[kind, family]
+
+    def expand(self, kind: str, text: str) -> list[Choice]:
+        """The choices that a text with an optional glob names, in the catalog's order; open families stay out."""
+        choice = Choice.parse(text)
+        if not any(mark in choice.name for mark in "*?"):
+            return [choice]
+        if choice.name.endswith(":*") and choice.name in self.specs[kind]:
+            raise UsageError(f"{choice.name} is an open family: name a member in place of the *")
+        names = [n for n in self.specs[kind] if fnmatch.fnmatchcase(n, choice.name) and not n.endswith(":*")]
+        if not names:
+            raise unknown(kind.removesuffix("s"), choice.name, self.specs[kind])
+        return [Choice(name, choice.options) for name in names]
+
+    def checked(self, kind: str, choice: Choice) -> Choice:
+        """The choice, once its name and its options are known to be right; raises UsageError."""
+        spec = self._get(kind, choice.name)
+        check_options(choice.name, spec.load if kind == "tasks" else spec.build, choice.options)
+        return choice
+
+    def announce(self, record: Any) -> None:
+        """Tell every observer of a finished record; one that raises or leaves costs a warning. Each gets a copy."""
+        for impl in self.plugins.hook.dlbench_cell_finished.get_hookimpls():
+            try:
+                with guest():
+                    impl.function(*[copy.deepcopy(record)][: len(impl.argnames)])
+            except (Exception, SystemExit) as error:
+                self._problem(impl.plugin_name, f"dlbench_cell_finished raised {_line(error)}")
+
+    def _get(self, kind: str, name: str) -> Any:
+        known = self.specs[kind]
+        if name in known and not name.endswith(":*"):
+            return known[name]
+        family, colon, member = name.partition(":")
+        if colon and member and member != "*" and f"{family}:*" in known:
+            return replace(known[f"{family}:*"], name=name, member=member)
+        if (kind, name) in self._left_out:
+            raise UsageError(self._left_out[kind, name])
+        raise unknown(kind.removesuffix("s"), name, known)
+
+    def _problem(self, plugin: str, text: str) -> None:
+        known = self.problems.get(plugin, "")
+        if text not in known:
+            self.problems[plugin] = f"{known}; {text}" if known else text
+
+    def _add(self, source: Source) -> None:
+        try:
+            with guest():
+                module = import_source(source.target)
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            self._problem(source.name, f"can't be imported: {_line(error)}")
+            return
+        if self.plugins.get_plugin(source.name) not in (None, module):
+            self._problem(source.name, f"is the name of two plugins; {source.target} is left out")
+            return
+        if fault := _wrong_arguments(self.plugins, module):
+            self._problem(source.name, fault)
+            return
+        try:
+            if not self.plugins.is_registered(module):
+                self.plugins.register(module, name=source.name)
+        except pluggy.PluginValidationError as error:
+            if self.plugins.is_registered(module):  # with the hooks before this one
+                self.plugins.unregister(module)
+            self._problem(source.name, f"has a hook that can't be called: {_line(error)}")
+            return
+        self.sources.append(source)
+        for name in vars(module):
+            if name.startswith("dlbench_") and callable(getattr(module, name)) and not hasattr(hookspecs, name):
+                self._problem(source.name, str(unknown("hook", name, [n for n in vars(hookspecs) if "dlbench_" in n])))
+
+    def _collect(self) -> None:
+        by_name = {source.name: source for source in self.sources}
+        for kind in KINDS_OF_SPEC:
+            for impl in getattr(self.plugins.hook, f"dlbench_{kind}").get_hookimpls():
+                source = by_name[impl.plugin_name]
+                try:
+                    with guest():
+                        specs = list(impl.function())
+                except (Exception, SystemExit) as error:
+                    self._problem(source.name, f"dlbench_{kind} raised {_line(error)}")
+                    continue
+                for spec in specs:
+                    self._place(kind, spec, source)
+        for (kind, name), text in self._clashes.items():
+            self.specs[kind].pop(name, None)
+            for plugin in text[1]:
+                self._problem(plugin, text[0])
+
+    def _place(self, kind: str, spec: Any, source: Source) -> None:
+        wanted, given = KINDS_OF_SPEC[kind], type(spec)
+        if not issubclass(given, wanted):
+            self._problem(source.name, f"dlbench_{kind} yields {given.__name__}, not {wanted.__name__}")
+            return
+        try:
+            vet(spec)
+        except Fault as fault:
+            text = f"the {kind.removesuffix('s')} {spec.name!r} is left out: {fault}"
+            self._problem(source.name, text)
+            self._left_out[kind, str(spec.name)] = text
+            return
+        key = (kind, spec.name)
+        if key in self.providers:
+            first = self.providers[key]
+            what = f"{kind.removesuffix('s')} {spec.name!r}"
+            text = f"the {what} is claimed by {first.name} and by {source.name}, so nobody can use it"
+            self._clashes[key] = (text, [*dict.fromkeys([first.name, source.name])])
+            return
+        self.providers[key] = source
+        self.specs[kind][spec.name] = spec
+
+
+def discover(extra: Iterable[str] = ()) -> Catalog:
+    """The catalog of all installed plugins and of what `-p` names (a module, or a .py file)."""
+    installed = [Source(point.name, point.value) for point in entry_points(group="dlbench")]
+    return load_sources([*installed, *(Source(_plugin_name(text), text) for text in extra)])
+
+
+def load_sources(sources: Iterable[Source]) -> Catalog:
+    """A catalog of just these plugins."""
+    catalog = Catalog()
+    for source in sorted(dict.fromkeys(sources), key=lambda s: s.name):
+        catalog._add(source)
+    catalog._collect()
+    return catalog
+
+
+def import_source(target: str) -> ModuleType:
+    """Import a plugin by module name or by the path of its file."""
+    if not target.endswith(".py"):
+        top = target.partition(".")[0]
+        if importlib.util.find_spec(top) is None and (os.path.isfile(f"{top}.py") or os.path.isdir(top)):
+            sys.path.append(os.getcwd())  # last, so that it hides nothing
+        return importlib.import_module(target)
+    import hashlib
+
+    path = Path(target).resolve()
+    name = f"dlbench_file_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise ImportError(f"there is no file {target}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def check_extra(catalog: Catalog, extra: Iterable[str]) -> None:
+    """Raise UsageError if a plugin that the user named with -p couldn't be loaded."""
+    for text in extra:
+        name = _plugin_name(text)
+        if name in catalog.problems and text not in {source.target for source in catalog.sources}:
+            raise UsageError(f"-p {text}: {catalog.problems[name]}")
+
+
+def _plugin_name(text: str) -> str:
+    """A file keeps its ending, so that `-p mlp.py` doesn't take the name of the plugin mlp."""
+    return Path(text).name if text.endswith(".py") else text
+
+
+class _Manager(pluggy.PluginManager):
+    """Finds hooks by the prefix `dlbench_`, as pytest finds `pytest_`."""
+
+    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is not None or not name.startswith("dlbench_"):
+            return options
+        function: Callable[..., Any] | None = getattr(plugin, name, None)
+        if not callable(function) or not hasattr(hookspecs, name):
+            return None
+        return {"hookwrapper": False, "wrapper": False, "optionalhook": False, "tryfirst": False,
+                "trylast": False, "specname": None}  # fmt: skip
+
+
+def _manager() -> pluggy.PluginManager:
+    manager = _Manager("dlbench")
+    manager.add_hookspecs(hookspecs)
+    return manager
+
+
+def _wrong_arguments(manager: pluggy.PluginManager, module: ModuleType) -> str:
+    """What is wrong with the parameters of a module's hooks; empty where nothing is."""
+    for name in dir(module):
+        options = manager.parse_hookimpl_opts(module, name)
+        hook = getattr(manager.hook, options["specname"] or name, None) if options else None
+        if options is None or hook is None or hook.spec is None:
+            continue
+        given = pluggy.HookImpl(module, "", getattr(module, name), options).argnames
+        if strange := [text for text in given if text not in hook.spec.argnames]:
+            takes = f"its argument is {hook.spec.argnames[0]!r}" if hook.spec.argnames else "it takes no argument"
+            return f"{name} has an argument {strange[0]!r}: {takes}"
+    return ""
+
+
+def _line(error: BaseException) -> str:
+    """One line: the error, and the place in the plugin that raised it."""
+    import traceback
+
+    text = " ".join(str(error).split())[:200]
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {text}{place}"

@@ -1,0 +1,69 @@
+"""A profile's job in its child: opens the bench as a cell does, and measures instead of training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ..contract.guard import Guard
+from ..contract.learner import Batch, Learner
+from ..contract.optimizers import Optimizers
+from ..contract.specs import ProfileProtocol
+from ..measure.turns import Turns
+from ..train.cell import Bench, open_bench, seed_everything, stream_seed
+from ..train.judging import Evaluator
+from ..train.training import Stepper
+from .launch import profile, profile_in_turns
+from .subject import Subject
+
+STEPPER, EVALUATOR = "_dlbench_stepper", "_dlbench_evaluator"
+
+
+def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
+    """One launch of a profile; of its training alone where the job names the pipes by which it takes `turns`."""
+    bench, protocol = open_bench(job), ProfileProtocol(**job["protocol"])
+    if "turns" in job:
+        return profile_in_turns(subject_of(bench), protocol, Turns(**job["turns"]))
+    found = profile(subject_of(bench), protocol)
+    bench.settings.restore()
+    flags = {*found["flags"], *(["changed_global_state"] if bench.settings.changed else [])}
+    return {**found, "flags": sorted(flags)}
+
+
+def subject_of(bench: Bench) -> Subject:
+    """What a profile measures: the training step of the recipe with its regularizers, and the evaluation as tasks call
+    it, by the first verb of the output kind: examples are sampled, sequences written greedily, as long as the batch's
+    longest target, the rest predicted.
+    A task with folds is measured on its first."""
+    task = bench.fold(0)
+    noise = torch.Generator().manual_seed(0)
+    stepping, looking = Guard(), Guard()  # shared by all that is built: what is measured later makes no first copy
+
+    def build() -> tuple[Learner, Optimizers]:
+        seed_everything(0)
+        learner, optimizers, regularizers = bench.build(task)
+        draws = torch.Generator().manual_seed(stream_seed(0, "task"))
+        # held by the learner itself, so that they go when it goes
+        setattr(learner, STEPPER, Stepper(learner, optimizers, regularizers, bench.execution, draws, stepping))
+        setattr(learner, EVALUATOR, Evaluator(learner, task.signature, bench.execution, looking))
+        return learner, optimizers
+
+    def predict(learner: Learner, batch: Batch) -> object:
+        evaluator, verb = getattr(learner, EVALUATOR), task.signature.output.verbs[0]
+        if verb == "sample":
+            return evaluator.sample(batch.size, noise)
+        if verb == "generate":  # an untrained network seldom ends: it writes as much as its longest target
+            return evaluator.generate(batch, max_length=batch.targets.shape[1])  # type: ignore[union-attr]
+        return getattr(evaluator, verb)(batch)
+
+    return Subject(
+        build=build,
+        task=task,
+        signature=task.signature,
+        batch_size=bench.recipe.batch_size,
+        train_step=lambda learner, _, batch: getattr(learner, STEPPER)(batch),
+        predict=predict,
+        device=bench.execution.runtime.device,
+    )

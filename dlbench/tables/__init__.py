@@ -1,0 +1,1 @@
+"""From records to rows: groups, intervals, ranks, comparisons, and how they are shown and published."""

@@ -1,0 +1,313 @@
+"""Records -> groups: the cells and the profile behind one row of a leaderboard.
+
+A row is one suite x task with options x model x options x variant x runtime x machine x torch. Its cells differ by seed
+only; its profile is the one with the same model, task, runtime, batch size and optimizer. Records of one table whose
+terms differ (the task's version, sources or data, the core's protocol, the recipe but for what a model set for itself)
+are told apart by a variant that says how the older ones differ.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any, NamedTuple
+
+from ..contract.recipe import profile_settings
+from ..results import Record
+
+WORST_FIRST = ("crashed", "failed", "oom", "timeout", "diverged", "no_data")
+
+FIGURES = {
+    "params": ("params",),
+    "flops_per_example": ("flops_per_example", "train"),
+    "train_step_s": ("train", "s_per_step"),
+    "train_step_cpu_s": ("train", "cpu_s_per_step"),
+    "train_calibration_s": ("calibration", "train", "s"),
+    "train_calibration_cpu_s": ("calibration", "train", "cpu_s"),
+    "train_examples_per_s": ("train", "units_per_s"),
+    "pipeline_examples_per_s": ("pipeline", "units_per_s"),
+    "infer_step_s": ("infer", "s_per_step"),
+    "infer_step_cpu_s": ("infer", "cpu_s_per_step"),
+    "infer_calibration_s": ("calibration", "infer", "s"),
+    "infer_calibration_cpu_s": ("calibration", "infer", "cpu_s"),
+    "infer_examples_per_s": ("infer", "units_per_s"),
+    "latency_p50_ms": ("latency_ms", "p50"),
+    "latency_p95_ms": ("latency_ms", "p95"),
+    "train_peak_bytes": ("memory", "train_peak_bytes"),
+    "infer_peak_bytes": ("memory", "infer_peak_bytes"),
+    "energy_j_per_example": ("energy_j_per_example",),
+}
+"""Where a figure stands in a launch, as `dlbench.profile.launch.profile` returns it. Of a list of blocks the median counts;
+absent or null means not measured."""
+
+
+LUCK = 0.01
+"""The share of the way from floor to bound by which a score may beat a bound that is an expectation: records don't hold
+the sampling error of the test split."""
+
+
+class RowKey(NamedTuple):
+    """What makes a row. `task` is the name with its options."""
+
+    suite: str
+    task: str
+    model: str
+    options: str
+    variant: str
+    device: str
+    precision: str
+    compile: bool
+    channels_last: bool
+    threads: int
+    machine: str
+    torch: str
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Machine and torch: what must be equal for speeds to be compared."""
+        return self.machine, self.torch
+
+    @property
+    def table(self) -> RowKey:
+        """The key of the table in which the row is ranked: the same for every model."""
+        return self._replace(model="", options="")
+
+    @property
+    def model_text(self) -> str:
+        return named(self.model, self.options)
+
+    @property
+    def runtime_text(self) -> str:
+        extras = [word for word, on in (("compiled", self.compile), ("channels last", self.channels_last)) if on]
+        threads = f"{self.threads} thread" + ("s" if self.threads != 1 else "")
+        return " ".join([self.device, self.precision, *extras, threads])
+
+
+@dataclass
+class Group:
+    """The records behind a row: one cell per seed, in the order of the seeds, and at most one profile."""
+
+    key: RowKey
+    cells: list[Record] = field(default_factory=list)
+    profile: Record | None = None
+
+    @property
+    def head(self) -> Record:
+        """A record that describes model and task: the newest."""
+        records = [*self.cells, *([self.profile] if self.profile else [])]
+        return max(records, key=_created)
+
+    @property
+    def records(self) -> list[Record]:
+        return [*self.cells, *([self.profile] if self.profile else [])]
+
+    @property
+    def ok(self) -> list[Record]:
+        """The cells that count."""
+        return [cell for cell in self.cells if status_of(cell) == "ok"]
+
+    def scores(self, metric: str | None = None, split: str = "test") -> dict[int, float]:
+        """Seed -> value, over the cells that are ok; the task's own metric where none is named."""
+        name = metric or self.head["task"]["metric"]["name"]
+        found = {int(cell["seed"]): (cell.get("metrics") or {}).get(split, {}).get(name) for cell in self.ok}
+        return {seed: float(value) for seed, value in found.items() if is_number(value)}
+
+    def launches(self, figure: str) -> list[float]:
+        """One of FIGURES, one value per launch that measured it."""
+        if self.profile is None or self.profile.status != "ok":
+            return []
+        found = [_read(launch, FIGURES[figure]) for launch in self.raw_launches]
+        return [value for value in found if value is not None]
+
+    @property
+    def raw_launches(self) -> list[dict[str, Any]]:
+        """The profile's launches as they were recorded."""
+        body = (self.profile.get("profile") if self.profile else None) or {}
+        return list(body.get("launches") or [])
+
+    def measured(self, figure: str) -> float | None:
+        """The median over launches; None where none measured it."""
+        values = self.launches(figure)
+        return median(values) if values else None
+
+    def status(self) -> str:
+        """`ok`, or each other status with its count, worst first: `crashed 1/5 diverged 2/5`."""
+        if not self.cells:
+            return "ok" if self.profile is None or self.profile.status == "ok" else f"profile {self.profile.status}"
+        counts: dict[str, int] = {}
+        for cell in self.cells:
+            counts[status_of(cell)] = counts.get(status_of(cell), 0) + 1
+        bad = sorted((status for status in counts if status != "ok"), key=_severity)
+        return " ".join(f"{status} {counts[status]}/{len(self.cells)}" for status in bad) or "ok"
+
+
+def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
+    """The groups of all suites, sorted by key. Of several records for one seed the newest counts."""
+    found: dict[RowKey, Group] = {}
+    for suite, records in by_suite.items():
+        placed = list(zip(_complete(_keys(suite, records)), records, strict=True))
+        for key, record in placed:
+            if not record.is_profile:
+                found.setdefault(key, Group(key)).cells.append(record)
+        for group in found.values():
+            group.cells = _newest_per_seed(group.cells)
+        _attach([(key, record) for key, record in placed if record.is_profile], found)
+    return [found[key] for key in sorted(found)]
+
+
+def status_of(cell: Record) -> str:
+    """A cell's status; `failed` where it says ok but its metric is missing or not finite."""
+    if cell.status != "ok":
+        return cell.status
+    value = (cell.get("metrics") or {}).get("test", {}).get(cell["task"]["metric"]["name"])
+    return "ok" if is_number(value) else "failed"
+
+
+def is_number(value: Any) -> bool:
+    """Whether a record's value is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def named(name: str, options: str) -> str:
+    """`name[options]`, or the name alone."""
+    return f"{name}[{options}]" if options else name
+
+
+def _key(suite: str, record: Record) -> RowKey:
+    model, task, runtime = record["model"], record["task"], record["runtime"]
+    environment = record.get("environment") or {}
+    return RowKey(
+        suite=suite, task=named(task["name"], task["options"]), model=model["name"], options=model["options"],
+        variant=record.get("variant") or "", device=str(runtime["device"]).partition(":")[0],
+        precision=runtime["precision"], compile=bool(runtime["compile"]),
+        channels_last=bool(runtime["channels_last"]), threads=int(runtime["threads"]),
+        machine=environment.get("machine") or "", torch=environment.get("torch") or "",
+    )  # fmt: skip
+
+
+def _keys(suite: str, records: list[Record]) -> list[RowKey]:
+    """The records' keys. Where the terms of one table differ, the older ones' variants say in what."""
+    keys = [_key(suite, record) for record in records]
+    tables: dict[RowKey, list[tuple[str, dict[str, str]]]] = {}
+    for key, record in zip(keys, records, strict=True):
+        tables.setdefault(key.table, []).append((_created(record), _terms(record)))
+    today: dict[RowKey, dict[str, str]] = {}
+    for table, dated in tables.items():
+        for _, terms in sorted(dated, key=lambda pair: pair[0]):
+            today.setdefault(table, {}).update(terms)
+    more = [_difference(_terms(record), today[key.table]) for key, record in zip(keys, records, strict=True)]
+    return [
+        key._replace(variant=", ".join(text for text in (key.variant, other) if text))
+        for key, other in zip(keys, more, strict=True)
+    ]
+
+
+def _terms(record: Record) -> dict[str, str]:
+    """What must be the same in all rows of a table. What a model set for itself isn't among it."""
+    layers = record.get("layers") or {}
+    own = {key for key, layer in layers.items() if layer == "model"}
+    recipe = {key: _text(value) for key, value in record["recipe"].items() if key not in own}
+    if record.is_profile:
+        recipe = profile_settings(recipe)
+    task = record["task"]
+    described = {"task version": task["version"], "task": task.get("digest"), "protocol": record.get("protocol")}
+    if task.get("data") != "missing":
+        described["data"] = task.get("data_digest")
+    return {**{key: _text(value) for key, value in described.items()}, **recipe}
+
+
+def _difference(terms: Mapping[str, str], today: Mapping[str, str]) -> str:
+    """How terms differ from today's, as a variant's text."""
+    other = [(key, value) for key, value in terms.items() if today[key] != value]
+    return ", ".join(f"other {key} {text[:4]}" if key in ("task", "data") else f"{key}={text}" for key, text in other)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _complete(keys: list[RowKey]) -> list[RowKey]:
+    """A cell that died before it could say where it ran joins the one row that is the same in all else."""
+    known: dict[RowKey, set[RowKey]] = {}
+    for key in keys:
+        if all(key.place):
+            known.setdefault(key._replace(machine="", torch=""), set()).add(key)
+
+    def complete(key: RowKey) -> RowKey:
+        candidates = known.get(key._replace(machine="", torch=""), set())
+        fitting = [c for c in candidates if key.machine in ("", c.machine) and key.torch in ("", c.torch)]
+        return key if all(key.place) or len(fitting) != 1 else fitting[0]
+
+    return [complete(key) for key in keys]
+
+
+def _newest_per_seed(cells: list[Record]) -> list[Record]:
+    """One cell per seed, of the newest program only: an edited model never shows old numbers."""
+    newest: dict[int, Record] = {}
+    for cell in sorted(cells, key=_created):
+        newest[int(cell["seed"])] = cell
+    last = identity(max(newest.values(), key=_created)) if newest else ""
+    return [newest[seed] for seed in sorted(newest) if identity(newest[seed]) == last]
+
+
+def identity(cell: Record) -> str:
+    """What must be the same in all cells of a row: sources, data, recipe, and what else the program read."""
+    model, task = cell["model"], cell["task"]
+    parts = [model.get("digest"), task.get("digest"), task.get("data_digest"), task["version"], cell.get("recipe")]
+    more = [cell.get(key) for key in ("ingredients", "protocol", "inputs", "content_digest")]
+    return json.dumps([*parts, *more], sort_keys=True, default=str)
+
+
+def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
+    """Give each profile to the rows that it measures, whatever their variant; a row prefers one of its own variant,
+    then the newest. A profile without such a row becomes a row of its own."""
+    siblings: dict[RowKey, list[Group]] = {}
+    for key, group in found.items():
+        siblings.setdefault(key._replace(variant=""), []).append(group)
+    for key, profile in sorted(profiles, key=lambda pair: _created(pair[1])):
+        fitting = [group for group in siblings.get(key._replace(variant=""), []) if _fits(group, profile)]
+        for group in fitting:
+            if _preference(group, profile) >= _preference(group, group.profile):
+                group.profile = profile
+        if not fitting and (key not in found or not found[key].cells):
+            found[key] = Group(key, profile=profile)
+
+
+def _fits(group: Group, profile: Record) -> bool:
+    """Whether a profile measured these cells' program: the same sources, and the same recipe as far as a step goes."""
+    cell = group.cells[-1]
+    same = all(cell[what].get("digest") == profile[what].get("digest") for what in ("model", "task"))
+    return same and profile_settings(cell.get("recipe") or {}) == profile_settings(profile.get("recipe") or {})
+
+
+def _preference(group: Group, profile: Record | None) -> tuple[bool, str]:
+    if profile is None:
+        return False, ""
+    return (profile.get("variant") or "") == group.key.variant, _created(profile)
+
+
+def _read(launch: dict[str, Any], path: tuple[str, ...]) -> float | None:
+    value: Any = launch
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    if isinstance(value, list):
+        blocks = [float(block) for block in value if is_number(block)]
+        return median(blocks) if blocks else None
+    return float(value) if is_number(value) else None
+
+
+def _created(record: Record) -> str:
+    return str(record.get("created") or "")
+
+
+def _severity(status: str) -> int:
+    return WORST_FIRST.index(status) if status in WORST_FIRST else -1
+
+
+def beats_bound(mean: float, error: float, *, floor: float, bound: float, higher_is_better: bool) -> bool:
+    """Whether a score is better than the best possible by more than three standard errors, and by more than luck."""
+    gain = (mean - bound) * (1 if higher_is_better else -1)
+    return gain > max(3 * error, LUCK * abs(bound - floor))

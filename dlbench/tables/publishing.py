@@ -1,0 +1,93 @@
+"""Records and leaderboards as others may see them: no host names, no absolute paths, no logs, no sampled texts."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+from ..data.root import default_cache, default_root
+from ..errors import UsageError
+from ..results import Record, read_records, slug, write_json
+from . import leaderboard
+
+HOMES = ("home", "Users")
+ROOT = r"(?:file://)?(?:~[\w.-]*[/\\]+|[A-Za-z]:[/\\]+|/(?=[^\s/'\"]))"
+INNER = r"(?! -| [~/])[^/\\\n'\"<>|~]"
+FOLDER = rf"(?:{INNER})*(?![:;,=\s]){INNER}[/\\]+"
+BARE = re.compile(rf"(?<![\w./~])(?:(?=/|file:){ROOT}(?:{FOLDER})+|(?!/|file:){ROOT}(?:{FOLDER})*)[\w.@+-]*")
+QUOTED = re.compile(
+    rf"""(?<!\w)(?P<quote>['"])(?P<key>(?:[\w-]+=)?)(?P<path>{ROOT}(?:'"'"'|\\'|(?!(?P=quote))[^\n])*)(?P=quote)"""
+)
+
+
+def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
+    """Write `target/SUITE/MACHINE/{leaderboard.csv,metrics.csv,records/}`; returns the folders. What was published
+    there before stays, unless a new record stands for the same square."""
+    folders: dict[Path, dict[str, Record]] = {}
+    for suite, records in by_suite.items():
+        for record in records:
+            folder = target / slug(suite) / slug(record["environment"]["machine"])
+            public = Record({**scrubbed(record.body), "suite": suite})
+            public.body.pop("samples", None)  # texts may be the data set's, whose licence may forbid it
+            folders.setdefault(folder, {})[square_of(public)] = public
+    for folder, squares in folders.items():
+        found, _ = read_records(sorted((folder / "records").glob("*.json")))
+        old = {square_of(r): r for r in found}
+        for square, record in squares.items():
+            write_json(folder / "records" / f"{record.name}.json", record.body)
+            if square in old and old[square].name != record.name:
+                (folder / "records" / f"{old[square].name}.json").unlink()
+        together: dict[str, list[Record]] = {}
+        for record in {**old, **squares}.values():
+            together.setdefault(record["suite"], []).append(record)
+        leaderboard.write_csv(leaderboard.rows(together), folder / "leaderboard.csv")
+        leaderboard.write_csv(leaderboard.metrics(together), folder / "metrics.csv")
+    return sorted(folders)
+
+
+def square_of(record: Record) -> str:
+    """What a record stands for in its table: two records of the same square are old and new."""
+    keys = ("type", "suite", "variant", "seed")
+    who = [[record[what]["name"], record[what]["options"]] for what in ("model", "task")]
+    runtime = {**record["runtime"], "device": record["runtime"]["device"].partition(":")[0]}
+    return json.dumps([who, [record[key] for key in keys], runtime], sort_keys=True)
+
+
+def scrubbed(value: Any) -> Any:
+    """The value with every absolute path in its texts cut down to its last part, and this host's name left out. Where
+    a folder's name has blanks and no quotes stand around, what belongs to the path can't be known: rather too much is
+    cut than too little."""
+    if isinstance(value, str):
+        text = QUOTED.sub(lambda m: m["quote"] + m["key"] + _last(m["path"]) + m["quote"], _without_roots(value))
+        text = BARE.sub(lambda m: _last(m[0]), text)
+        host = platform.node()
+        return re.sub(rf"\b{re.escape(host)}\b", "HOST", text) if len(host) > 3 else text
+    if isinstance(value, dict):
+        return {key: scrubbed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [scrubbed(item) for item in value]
+    return value
+
+
+def _last(path: str) -> str:
+    """The last part of a path; of a home folder, whose name is a person's, nothing."""
+    parts = [part for part in re.split(r"[/\\]+", path) if part]
+    return "~" if len(parts) > 1 and parts[-2] in HOMES else parts[-1]
+
+
+def _without_roots(text: str) -> str:
+    """The folders that are known here become `~`, whatever stands in their names."""
+    home = os.path.expanduser("~")
+    roots = {home, os.path.abspath(".")} - {"/", "~"}
+    for place in (default_root, default_cache):
+        with contextlib.suppress(UsageError):  # of a user without a home
+            roots.add(os.path.abspath(place()))
+    for root in sorted(roots, key=len, reverse=True):
+        text = re.sub(rf"(?<![\w.-]){re.escape(root)}(?![\w.-])", "~", text)
+    account = os.path.basename(home.rstrip("/"))
+    return re.sub(rf"(?<![\w./-]){re.escape(account)}/", "", text) if len(account) > 1 else text  # of a relative path

@@ -1,0 +1,147 @@
+"""Ranks of the models in one table, and seeds that lie far from the others.
+
+Three seeds say little about a model's variance, and the table's other models say a little more: each variance is
+moderated by the table's typical one, an empirical Bayes estimate after Smyth 2004, "Linear Models and Empirical Bayes
+Methods for Assessing Differential Expression" (limma). Two things differ, because tables hold models that don't vary
+at all beside ones that collapse: the typical variance is a median, which neither can move, and it is worth at most two
+degrees of freedom, fewer where the models' variances are further apart than so few seeds explain.
+
+Tests are unpaired, because the scores of two models hardly move together over shared seeds. docs/measuring.md has the
+error rates, and tests/tables/test_ranking.py the simulations behind them.
+
+A model whose seeds all gave the same score has no variance to judge by. Its error is that of the test split where it
+is known, and the table's typical variance elsewhere. One seed can't be tested.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from statistics import fmean, variance
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .stats import ALPHA, Scores, all_equal, finite_scores, holm_each
+
+PRIOR_DEGREES = 2.0
+OUTLIER_ALPHA = 0.01
+K = TypeVar("K")
+Floats = NDArray[np.float64]
+
+
+def ranks(
+    table: Mapping[K, Scores], higher_is_better: bool, split_errors: Mapping[K, float | None] | None = None
+) -> dict[K, str]:
+    """A rank for every model with a finite score: `2`, or `1-3` where the table leaves it open. It goes from 1 + the
+    number of models that are shown to be better to the number that aren't shown to be worse, so that it always holds
+    the model's place by mean. `split_errors`: the squared standard error of the test split, where it is known."""
+    scores = {name: found for name, given in table.items() if (found := [*finite_scores(given).values()])}
+    if not scores:
+        return {}
+    mean = np.array([fmean(values) for values in scores.values()])
+    spread = np.array([_variance(values) for values in scores.values()])
+    split = np.array([(split_errors or {}).get(name) or math.nan for name in scores], dtype=np.float64)
+    error, degrees = _errors(spread, np.array([len(values) for values in scores.values()], dtype=np.float64), split)
+    better = shown_better(mean if higher_is_better else -mean, error, degrees)
+    first, last = 1 + better.sum(axis=0), len(scores) - better.sum(axis=1)
+    return {
+        name: f"{low}" if low == high else f"{low}-{high}"
+        for name, low, high in zip(scores, first.tolist(), last.tolist(), strict=True)
+    }
+
+
+def outlying(table: Mapping[K, Scores]) -> set[K]:
+    """The models of which one seed lies far from the others (see `outlier_p`)."""
+    scores = {name: np.array([*finite_scores(given).values()]) for name, given in table.items()}
+    found = set()
+    for name, values in scores.items():
+        if len(values) < 3:
+            continue
+        spreads = [(_variance([*v]), len(v) - 1) for other, v in scores.items() if other != name and len(v)]
+        others = np.array([pair for pair in spreads if pair[0] > 0], dtype=np.float64).reshape(-1, 2)
+        if outlier_p(values, *prior(others[:, 0], others[:, 1])) < OUTLIER_ALPHA:
+            found.add(name)
+    return found
+
+
+def shown_better(mean: Floats, error: Floats, degrees: Floats) -> NDArray[np.bool_]:
+    """Which model is shown to have the larger mean (..., better, worse), by t-tests of all pairs, corrected (Holm) at
+    5 %. mean, squared error of the mean and its degrees of freedom (..., models); a NaN error can't be tested."""
+    from scipy.special import stdtr
+
+    models = mean.shape[-1]
+    a, b = np.triu_indices(models, 1)
+    gap = mean[..., a] - mean[..., b]
+    squared = error[..., a] + error[..., b]
+    freedom = squared**2 / (error[..., a] ** 2 / degrees[..., a] + error[..., b] ** 2 / degrees[..., b])  # Welch
+    p = holm_each(2 * stdtr(freedom, -np.abs(gap) / np.sqrt(squared)))
+    better = np.zeros((*mean.shape, models), dtype=bool)
+    better[..., a, b] = (p < ALPHA) & (gap > 0)
+    better[..., b, a] = (p < ALPHA) & (gap < 0)
+    return better
+
+
+def moderate(spread: Floats, degrees: Floats | float, typical: Floats, worth: Floats) -> tuple[Floats, Floats]:
+    """A variance and its degrees of freedom, with those of the prior added."""
+    known = np.where(worth > 0, worth * typical, 0.0)
+    return (known + degrees * spread) / (worth + degrees), worth + degrees
+
+
+def prior(spread: Floats, degrees: Floats) -> tuple[Floats, Floats]:
+    """What models that vary (..., models) say of the variance of one: the typical variance, and the degrees of freedom
+    that it is worth (..., 1), at most PRIOR_DEGREES and a third of those of the others. NaN of none, and worth nothing
+    of fewer than two."""
+    from scipy.special import chdtri, digamma, polygamma
+
+    models = spread.shape[-1]
+    if models == 0:
+        return np.full((*spread.shape[:-1], 1), math.nan), np.zeros((*spread.shape[:-1], 1))
+    middle = chdtri(degrees, 0.5) / degrees  # the median of a sample variance over the true one
+    typical = np.median(spread / middle, axis=-1, keepdims=True)
+    if models == 1:
+        return typical, np.zeros_like(typical)
+    logs = np.log(spread) - digamma(degrees / 2) + np.log(degrees / 2)
+    sampled = np.mean(np.broadcast_to(polygamma(1, degrees / 2), logs.shape), axis=-1, keepdims=True)
+    excess = np.var(logs, axis=-1, ddof=1, keepdims=True) - sampled
+    most = np.minimum(PRIOR_DEGREES, (models - 1) * np.mean(degrees, axis=-1, keepdims=True) / 3)
+    # limma solves trigamma(worth / 2) = excess, and trigamma(x) is about 1 / x**2 + pi**2 / 6 - 1 for x up to 1
+    return typical, most / np.sqrt(np.maximum(1.0, excess - math.pi**2 / 6 + 1))
+
+
+def outlier_p(values: Floats, typical: Floats, worth: Floats) -> Floats:
+    """The p-value of the seed (..., seeds) that lies furthest from the mean of the others, by a t-test with their
+    variance, moderated by that of the other models of the table, and corrected over the seeds (Bonferroni)."""
+    from scipy.special import stdtr
+
+    seeds = values.shape[-1]
+    centred = values - values.mean(axis=-1, keepdims=True)
+    distance = centred * seeds / (seeds - 1)  # from the mean of the others
+    total = (centred**2).sum(axis=-1, keepdims=True)
+    left = total - centred * distance  # the sum of squares of the others
+    left = np.where(left > 1e-12 * total, left, 0.0)  # equal up to rounding: then the prior alone can judge
+    spread, degrees = moderate(left / (seeds - 2), seeds - 2, typical, worth)
+    error = np.sqrt(spread * seeds / (seeds - 1))
+    t = np.divide(np.abs(distance), error, out=np.zeros_like(distance), where=error > 0)
+    p: Floats = np.minimum(1.0, seeds * 2 * stdtr(degrees, -t)).min(axis=-1)
+    return p
+
+
+def _errors(spread: Floats, count: Floats, split: Floats) -> tuple[Floats, Floats]:
+    """The squared error of each mean and its degrees of freedom; NaN where there is nothing to judge by."""
+    varies = spread > 0
+    typical, worth = prior(spread[varies], count[varies] - 1)
+    known = np.isfinite(split)
+    error, degrees = np.where(known, split, typical), np.where(known, 1e9, (count[varies] - 1).sum())
+    error[np.isnan(spread)] = math.nan
+    own, degrees[varies] = moderate(spread[varies], count[varies] - 1, typical, worth)
+    error[varies] = own / count[varies]
+    return error, degrees
+
+
+def _variance(values: list[float]) -> float:
+    """NaN of one value, exactly 0 of equal ones."""
+    if len(values) < 2:
+        return math.nan
+    return 0.0 if all_equal(values, max(map(abs, values))) else variance(values)

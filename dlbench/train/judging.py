@@ -1,0 +1,159 @@
+"""Judging: what a task may call on a learner, and the checks on what comes back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..contract.guard import Guard
+from ..contract.kinds import Signature
+from ..contract.learner import Batch, Carry, Learner, Task, check_outputs, map_tensors
+from ..contract.specs import Metric
+from ..decoding import generate
+from ..errors import ContractError, Diverged, WrongShape
+from .execution import Execution
+
+_ROUNDING = 1e-6
+
+
+class Evaluator:
+    """The verbs of the output kind and nothing else; one lives for one pass over a split. `judged` counts the examples
+    that were predicted: the rows of the targets, and no more than the batches say that they hold."""
+
+    def __init__(
+        self, learner: Learner, signature: Signature, execution: Execution, guard: Guard | None = None
+    ) -> None:
+        """`guard`: what is known of the learner from earlier passes."""
+        self._learner, self._signature, self._execution = learner, signature, execution
+        self._carry = Carry()
+        self.judged = 0
+        self._guard = guard or Guard()
+
+    def predict(self, batch: Batch) -> Any:
+        """The outputs for a batch, in float32, of the shape that the output kind asks for."""
+        verb = self._verb("predict")
+        with self._execution.autocast():
+            outputs = self._guard(lambda given: self._carry(verb, given), batch)
+        self._carry.commit()
+        outputs = map_tensors(outputs, _as_float32)
+        check_outputs(outputs, self._signature.output, batch.inputs)
+        self.judged += 0 if batch.targets is None else min(batch.size, len(batch.targets))
+        return outputs
+
+    def embed(self, batch: Batch) -> Any:
+        """A vector for each node or graph of a batch (rows, D), in float32."""
+        with self._execution.autocast():
+            vectors = map_tensors(self._guard(self._verb("embed"), batch.inputs), _as_float32)
+        rows = self._signature.output.rows(batch.inputs)  # type: ignore[attr-defined]
+        if not isinstance(vectors, Tensor) or vectors.dim() != 2 or len(vectors) != rows:
+            got = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
+            raise WrongShape(f"embed returned {got}, but {self._signature.output} needs ({rows}, D) for this batch")
+        return vectors
+
+    def generate(
+        self, batch: Batch, *, beam: int = 1, length_penalty: float = 1.0, max_length: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What the model writes for each input of a batch: ids (B, L) and lengths (B,); see `dlbench.decoding`."""
+        self._allow("generate")
+        options = {"beam": beam, "length_penalty": length_penalty, "max_length": max_length}
+
+        def write(inputs: Any) -> tuple[Tensor, Tensor]:
+            return generate(self._learner, inputs, self._signature.output, **options)  # type: ignore[arg-type]
+
+        with self._execution.autocast():
+            return self._guard(write, batch.inputs)
+
+    def sample(self, count: int, generator: torch.Generator) -> Any:
+        """`count` new examples, in float32."""
+        with self._execution.autocast():
+            samples = self._verb("sample")(count, generator)
+        return map_tensors(samples, _as_float32)
+
+    def __getattr__(self, name: str) -> Any:
+        """Another verb, as a kind from a plugin may have it: also under autocast, also with float32 results."""
+        verb = self._verb(name)
+
+        def call(*inputs: Any, **options: Any) -> Any:
+            with self._execution.autocast():
+                outputs = self._guard(lambda given: verb(*given, **options), inputs)
+            return map_tensors(outputs, _as_float32)
+
+        return call
+
+    def _allow(self, name: str) -> None:
+        if name not in self._signature.output.verbs:
+            verbs = ", ".join(self._signature.output.verbs)
+            raise AttributeError(f"a task on {self._signature.output} may call {verbs}, not {name}")
+
+    def _verb(self, name: str) -> Any:
+        self._allow(name)
+        verb = getattr(self._learner, name, None)
+        if not callable(verb):
+            raise TypeError(f"the model has no {name}(), which {self._signature.output} asks for")
+        return verb
+
+
+def judge(learner: Learner, task: Task, split: str, execution: Execution, **more: Any) -> dict[str, float]:
+    """`judge_and_count`, without the count."""
+    return judge_and_count(learner, task, split, execution, **more)[0]
+
+
+def judge_and_count(
+    learner: Learner, task: Task, split: str, execution: Execution, *,
+    needed: Iterable[Metric] = (), others: Iterable[Metric] = (), guard: Guard | None = None,
+) -> tuple[dict[str, float], int]:  # fmt: skip
+    """A task's metrics of a learner over a split, in evaluation mode, and how many examples were predicted for it; 0
+    where the task asks for something else. Raises Diverged where a metric isn't finite, and ContractError where one
+    isn't a number, where one of those `needed` is missing, or where one that the task declares (`needed` or `others`)
+    as a fraction lies outside 0 to 1."""
+    evaluator = Evaluator(learner, task.signature, execution, guard)
+    with _evaluation(learner):
+        found = task.judge(evaluator, split)
+    for metric in needed:
+        if metric.name not in found:
+            raise ContractError(f"judge left out the metric {metric.name}: it returned {', '.join(found) or 'nothing'}")
+    scores = {name: _number(name, value, split) for name, value in found.items()}
+    for metric in (*needed, *others):
+        value = scores.get(metric.name, 0.0)
+        if metric.unit == "fraction" and not -_ROUNDING <= value <= 1 + _ROUNDING:
+            raise ContractError(f"{metric.name} on {split} is {value:g}, but a fraction lies between 0 and 1")
+    return scores, evaluator.judged
+
+
+def _number(name: str, value: Any, split: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"{name} on {split} is {value!r}, not a number") from error
+    if not math.isfinite(number):
+        raise Diverged(f"{name} on {split} is {number}")
+    return number
+
+
+def samples(learner: Learner, task: Task, execution: Execution) -> list[str]:
+    """The texts that a task wants its record to keep; most want none."""
+    take = getattr(task, "samples", None)
+    if not callable(take):
+        return []
+    with _evaluation(learner):
+        return [str(text) for text in take(Evaluator(learner, task.signature, execution))]
+
+
+@contextmanager
+def _evaluation(learner: Learner) -> Iterator[None]:
+    was_training = learner.training
+    learner.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        learner.train(was_training)
+
+
+def _as_float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor

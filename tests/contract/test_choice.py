@@ -1,0 +1,79 @@
+"""`name[key=value]`: reading, writing, options of builders."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from dlbench.contract.choice import (
+    Choice,
+    check_options,
+    format_value,
+    join_choices,
+    option_defaults,
+    parse_value,
+    split_outside_brackets,
+)
+from dlbench.errors import UsageError, unknown
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "options"),
+    [
+        ("mlp", "mlp", {}),
+        ("mlp[]", "mlp", {}),
+        (" gat[heads=4, dropout=0.5] ", "gat", {"heads": 4, "dropout": 0.5}),
+        ("a[b=true,c=none,d=text,e=-1e-3,f=1e5]", "a", {"b": True, "c": None, "d": "text", "e": -1e-3, "f": 1e5}),
+        ("a[inner=cosine[end=0.1],x=1]", "a", {"inner": "cosine[end=0.1]", "x": 1}),
+        ("timm:resnet18[drop_rate=0.1]", "timm:resnet18", {"drop_rate": 0.1}),
+    ],
+)
+def test_a_choice_is_read_and_written_back(text: str, name: str, options: dict[str, Any]) -> None:
+    choice = Choice.parse(text)
+    assert (choice.name, dict(choice.options)) == (name, options)
+    assert {key: type(value) for key, value in choice.options} == {key: type(v) for key, v in options.items()}
+    assert Choice.parse(str(choice)) == choice
+
+
+def test_the_order_of_options_does_not_matter() -> None:
+    assert Choice.parse("a[x=1,b=2]") == Choice.parse("a[b=2,x=1]")
+    assert str(Choice.parse("a[x=1,b=2]")) == "a[b=2,x=1]"
+
+
+@pytest.mark.parametrize("text", ["mlp[width=3", "[width=3]", "mlp[width]", "mlp[=3]", "mlp[width=3]x"])
+def test_a_malformed_choice_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(UsageError, match="write "):
+        Choice.parse(text)
+
+
+@pytest.mark.parametrize("value", [3, -2, 0.1, 1e-30, True, False, None, "word", "0.1.2"])
+def test_values_survive_text(value: Any) -> None:
+    again = parse_value(format_value(value))
+    assert again == value
+    assert type(again) is type(value)
+
+
+def test_commas_inside_brackets_do_not_split() -> None:
+    assert split_outside_brackets("l1[rate=1,x=2], ema ,, b[c[d=1,e=2]]") == ["l1[rate=1,x=2]", "ema", "b[c[d=1,e=2]]"]
+    choices = [Choice.parse("ema[decay=0.5]"), Choice.parse("l2")]
+    assert join_choices(choices) == "ema[decay=0.5],l2"
+
+
+def test_options_are_the_keyword_only_parameters_that_nobody_bound() -> None:
+    def build(signature: Any, lr: float = 1.0, *, width: int = 8, depth: int, heads: int = 2) -> None: ...
+
+    assert option_defaults(build) == {"width": 8, "heads": 2}
+    assert option_defaults(partial(build, width=16)) == {"heads": 2}
+    check_options("it", build, (("heads", 4),))
+    check_options("it", build, {"width": 4})
+    with pytest.raises(UsageError, match="there is no option of it 'head'; did you mean 'heads'"):
+        check_options("it", build, {"head": 4})
+
+
+def test_a_name_far_from_all_lists_what_there_is() -> None:
+    assert str(unknown("thing", "zzz", ["b", "a"])) == "there is no thing 'zzz'; known: a, b"
+    assert str(unknown("thing", "zzz", [])) == "there is no thing 'zzz'; known: none"
+    many = str(unknown("thing", "zzz", [f"name{i:02}" for i in range(20)]))
+    assert many.endswith("name11, ...")
