@@ -64,8 +64,8 @@ def cells(values: list[float], **changes: Any) -> list[Record]:
 def launch(
     step_s: float = 0.001, *, cpu_s: float | None = None, peak_mib: float = 8.0, pace: float = 1.0
 ) -> dict[str, Any]:
-    """One launch of a profile, as `dlbench.profile.launch.profile` returns it: 128 units a step, inference three times as
-    fast as training; the calibration takes 5 ms times `pace`."""
+    """One launch of a profile, as `dlbench.profile.launch.profile` returns it: 128 units a step, inference three times
+    as fast as training; the calibration takes 5 ms times `pace`."""
 
     def figures(seconds: float, processor: float) -> dict[str, Any]:
         return {
@@ -74,7 +74,7 @@ def launch(
         }  # fmt: skip
 
     processor = step_s if cpu_s is None else cpu_s
-    readings = {clock: [0.0049 * pace, 0.0051 * pace] for clock in ("s", "cpu_s")}
+    readings = {clock: [0.0049 * pace, 0.0051 * pace] * 2 for clock in ("s", "cpu_s")}
     return {
         "calibration": {"program": "p1", "train": readings, "infer": readings},
         "params": 5000, "batch_size": 128, "units_per_step": 128, "flops_per_example": {"train": 3e4, "infer": 1e4},

@@ -100,9 +100,11 @@ def time_blocks(
     sync: Callable[[], None],
     device: str = "cpu",
     limit_s: float | None = None,
+    after: Callable[[], object] = lambda: None,
 ) -> Blocks:
     """At least `rounds` blocks of at least `block_s` seconds (and long enough for the timer to cost under 1e-4), until
-    they are stable or `limit_s` (default: `settle_limit`) is over. Every block that was timed is returned."""
+    they are stable or `limit_s` (default: `settle_limit`) is over. `after` is called after each, off the clock. Every
+    block that was timed is returned."""
     limit = settle_limit(rounds, block_s) if limit_s is None else limit_s
     blocks = Blocks(steps=choose_steps(step, max(block_s, timer_cost() / _TIMER_SHARE), sync))
     events = _event_pair(device)
@@ -110,6 +112,7 @@ def time_blocks(
     while len(blocks.wall_s) < rounds or (blocks.spread >= STABLE and time.perf_counter() - start < limit):
         gc.collect()  # between blocks, where cycles may pile up while automatic collection is off
         time_block(step, blocks, sync, events)
+        after()
     return blocks
 
 

@@ -14,7 +14,7 @@ import torch
 from ..contract.learner import Batch
 from ..contract.specs import ProfileProtocol
 from ..measure import clock
-from ..measure.calibration import Calibration, fingerprint
+from ..measure.calibration import Calibration, Reading, fingerprint
 from ..measure.clock import Blocks
 from ..measure.energy import SHORTEST_WINDOW_S, Energy
 from ..measure.environment import OtherLoad, load_average
@@ -109,12 +109,20 @@ class _Launch:
 
     @contextmanager
     def _pass(self, name: str) -> Iterator[None]:
-        """A timed phase between two readings of the calibration, the first of which ended the phase before."""
+        """A timed phase with readings of the calibration: the first ended the phase before, others follow blocks."""
+        first = len(self.readings) - 1
         with self._phase(name):
             yield
+        if len(self.readings) == first + 1:  # no blocks
+            self._calibrate()
+        found = self.readings[first:]
+        self.calibration[name] = {
+            "s": [reading.wall_s for reading in found],
+            "cpu_s": [reading.cpu_s for reading in found],
+        }
+
+    def _calibrate(self) -> None:
         self.readings.append(self.meter.read())
-        ends = self.readings[-2:]
-        self.calibration[name] = {"s": [end.wall_s for end in ends], "cpu_s": [end.cpu_s for end in ends]}
 
     # --- one step of each sort -------------------------------------------------------------------------------
 
@@ -161,7 +169,8 @@ class _Launch:
         """The timed passes. Training comes first, so that evaluation sees a state that steps have moved."""
         self.learner.train()
         self.meter = Calibration(self.subject.device, self.sync)
-        self.readings = [self.meter.read()]
+        self.readings: list[Reading] = []
+        self._calibrate()
         with self._pass("train"):
             train = self._blocks(self._resident_step)
         with self._pass("pipeline"):
@@ -191,7 +200,9 @@ class _Launch:
 
     def _blocks(self, step: clock.Step) -> Blocks:
         rounds, block_s = self.protocol.rounds, self.protocol.block_s
-        blocks = clock.time_blocks(step, rounds=rounds, block_s=block_s, sync=self.sync, device=self.subject.device)
+        blocks = clock.time_blocks(
+            step, rounds=rounds, block_s=block_s, sync=self.sync, device=self.subject.device, after=self._calibrate
+        )
         self.flags.update(doubts(blocks.spread))
         return blocks
 

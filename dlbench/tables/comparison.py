@@ -18,7 +18,7 @@ from ..errors import unknown
 from ..results import Record
 from .groups import Group, RowKey, groups, status_of
 from .rendering import csv_text, markdown_table, terminal_tables
-from .speeds import Launches, compare_speeds, verdict_speed
+from .speeds import Launches, compare_speeds, felt, verdict_speed
 from .stats import Call, Comparison, Verdict, compare_scores, holm, metric_margin, verdict_memory, verdict_metric
 
 FORMATS = ("terminal", "csv", "md", "json")
@@ -211,8 +211,12 @@ def _seconds(group: Group, name: str, clock: str) -> list[float]:
 
 
 def _launches(group: Group, name: str, clock: str) -> Launches:
-    calibration = [value for value in group.launches(f"{name}_calibration_{clock}") if value > 0]
-    return Launches(seconds=_seconds(group, name, clock), calibration=calibration)
+    found = []
+    for launch in group.raw_launches:
+        blocks, readings = (launch.get(name) or {}).get(f"{clock}_per_step"), launch.get("calibration") or {}
+        if blocks and (around := (readings.get(name) or {}).get(clock)) and min(*blocks, *around) > 0:
+            found.append(felt(blocks, around))
+    return Launches(seconds=_seconds(group, name, clock), calibration=found)
 
 
 def _mean_ms(side: Launches) -> float | None:

@@ -25,14 +25,10 @@ FIGURES = {
     "flops_per_example": ("flops_per_example", "train"),
     "train_step_s": ("train", "s_per_step"),
     "train_step_cpu_s": ("train", "cpu_s_per_step"),
-    "train_calibration_s": ("calibration", "train", "s"),
-    "train_calibration_cpu_s": ("calibration", "train", "cpu_s"),
     "train_examples_per_s": ("train", "units_per_s"),
     "pipeline_examples_per_s": ("pipeline", "units_per_s"),
     "infer_step_s": ("infer", "s_per_step"),
     "infer_step_cpu_s": ("infer", "cpu_s_per_step"),
-    "infer_calibration_s": ("calibration", "infer", "s"),
-    "infer_calibration_cpu_s": ("calibration", "infer", "cpu_s"),
     "infer_examples_per_s": ("infer", "units_per_s"),
     "latency_p50_ms": ("latency_ms", "p50"),
     "latency_p95_ms": ("latency_ms", "p95"),
@@ -40,8 +36,8 @@ FIGURES = {
     "infer_peak_bytes": ("memory", "infer_peak_bytes"),
     "energy_j_per_example": ("energy_j_per_example",),
 }
-"""Where a figure stands in a launch, as `dlbench.profile.launch.profile` returns it. Of a list of blocks the median counts;
-absent or null means not measured."""
+"""Where a figure stands in a launch, as `dlbench.profile.launch.profile` returns it. Of a list of blocks the median
+counts; absent or null means not measured."""
 
 
 LUCK = 0.01

@@ -1,8 +1,8 @@
 """Speeds of two runs: is the program slower, or the machine?
 
 Each speed is compared relative to the calibration (`dlbench.measure.calibration`), a fixed program that was timed
-around it, in logarithms and launch by launch. Not every program feels a machine's mood as the calibration does, so a
-share (`DRIFT_SHARE`) of the change that the calibration itself shows is left to chance: within it nothing is said.
+around its blocks, in logarithms and launch by launch. Not every program feels a machine's mood as the calibration does,
+so a share (`DRIFT_SHARE`) of the change that the calibration itself shows is left to chance: within it nothing is said.
 Speeds without a calibration can't be told from the machine's, and no verdict is given.
 
 Variances of a handful of launches are poor. Both sides of a speed share one, and the mean variance of all other speeds
@@ -15,7 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, variance
+from itertools import pairwise
+from statistics import fmean, median, variance
 
 from .stats import ALPHA, Comparison, Verdict, holm
 
@@ -41,6 +42,16 @@ class _Change:
     drift: float
     variance: float
     counts: tuple[int, int]
+
+
+def felt(blocks: Sequence[float], readings: Sequence[float]) -> float:
+    """The calibration as a launch's blocks felt it: the pace changes within them, so each block is held against the
+    readings just before and after it, and the median block divided by what comes back is the median of these ratios."""
+    if len(readings) != len(blocks) + 1:
+        return median(readings)
+    return median(blocks) / median(
+        block / fmean(around) for block, around in zip(blocks, pairwise(readings), strict=True)
+    )
 
 
 def compare_speeds(pairs: Sequence[tuple[Launches, Launches]]) -> list[Comparison]:

@@ -19,14 +19,19 @@ QUICK = ProfileProtocol(rounds=2, block_s=0.005, warmup_s=0.01)
 PASSES = ["train", "pipeline", "energy", "infer", "latency"]
 
 
-def test_every_pass_of_a_profile_lies_between_two_readings(make_subject: Callable[..., Subject]) -> None:
-    kept = profile(make_subject(), QUICK)["calibration"]
+def test_every_block_and_every_pass_of_a_profile_lies_between_two_readings(
+    make_subject: Callable[..., Subject],
+) -> None:
+    found = profile(make_subject(), QUICK)
+    kept = found["calibration"]
     assert [*kept] == ["program", *PASSES]
     assert kept["program"] == fingerprint()
     for clock in ("s", "cpu_s"):
         readings = [kept[name][clock] for name in PASSES]
-        assert all(len(ends) == 2 and min(ends) > 0 for ends in readings)
-        assert [ends[1] for ends in readings[:-1]] == [ends[0] for ends in readings[1:]]
+        assert all(min(times) > 0 for times in readings)
+        assert [times[-1] for times in readings[:-1]] == [times[0] for times in readings[1:]]
+        blocks = [len(found.get(name, {}).get("s_per_step", "-")) for name in PASSES]  # latency and energy: one each
+        assert [len(times) for times in readings] == [count + 1 for count in blocks]
 
 
 def test_a_slower_machine_shows_in_a_reading(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -238,13 +238,13 @@ def test_a_step_that_never_settles_is_flagged(make_subject: Make, cpu_clock: Non
 def test_a_moody_step_is_flagged(make_subject: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = 0
 
-    def sync() -> None:  # before and after each block
+    def sync() -> None:  # twice in each block, and six times in the calibration after it
         nonlocal waits
         waits += 1
 
     class Moody(Counting):
         def train_step(self, batch: Batch, optimizers: Any) -> Tensor:
-            spin(0.012 if waits // 2 % 2 else 0.001)
+            spin(0.012 if waits // 8 % 2 else 0.001)
             return torch.zeros(())
 
     monkeypatch.setattr(launch.clock, "device_sync", lambda device: sync)
