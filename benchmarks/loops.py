@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from dlbench import Batch, Metric
 from dlbench.contract.choice import Choice
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.contract.runtime import Runtime
 from dlbench.plan.catalog import Catalog
@@ -167,6 +167,6 @@ def trainer(catalog: Catalog, network: nn.Module, task: Any, settings: Mapping[s
     learner = execution.place(as_learner(network, task))
     return Trainer(
         learner=learner, task=task, recipe=recipe, metric=Metric(name="accuracy"), regularizers=[],
-        optimizers=Optimizers(learner, recipe, catalog), execution=execution,
+        optimizers=PartOptimizers(learner, recipe, catalog), execution=execution,
         order=torch.Generator().manual_seed(0), draws=torch.Generator().manual_seed(0),
     )  # fmt: skip

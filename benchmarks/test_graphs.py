@@ -123,7 +123,7 @@ def test_an_epoch_on_zinc(benchmark: Any, zinc: Any, molecules: list[Any]) -> No
     """Batches and training steps: `gcn[norm=symmetric]` under dlbench's loop, the plain network under a plain one."""
     from torch_geometric.loader import DataLoader
 
-    from dlbench.contract.optimizers import Optimizers
+    from dlbench.contract.optimizers import PartOptimizers
     from dlbench.contract.recipe import resolve
     from dlbench.contract.runtime import Runtime
     from dlbench.train.cell import as_learner
@@ -132,7 +132,7 @@ def test_an_epoch_on_zinc(benchmark: Any, zinc: Any, molecules: list[Any]) -> No
 
     catalog, execution = discover(), Execution(Runtime())
     learner = as_learner(catalog.model("gcn").build(zinc.signature, width=WIDTH, norm="symmetric"), zinc)
-    optimizers = Optimizers(
+    optimizers = PartOptimizers(
         learner, resolve([("test", {"lr": 1e-3})]).recipe, catalog, [], scale_for=execution.scale_for
     )
     step, batches = Stepper(learner, optimizers, [], execution, torch.Generator()), passes(zinc)

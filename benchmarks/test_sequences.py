@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.contract.runtime import Runtime
 from dlbench.data import Data
@@ -50,7 +50,7 @@ def epoch(catalog: Catalog, *, bucket: bool) -> tuple[Callable[[], None], float]
         torch.manual_seed(0)
         learner = as_learner(build_model(catalog.model("gru"), task, {}), task)
         learner.train()
-        optimizers = Optimizers(learner, recipe, catalog, [], scale_for=execution.scale_for)
+        optimizers = PartOptimizers(learner, recipe, catalog, [], scale_for=execution.scale_for)
         step = Stepper(learner, optimizers, [], execution, torch.Generator())
         for batch in batches():
             step(batch)

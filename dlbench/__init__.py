@@ -1,6 +1,6 @@
 """dlbench: a plugin-based benchmark suite for deep learning.
 
-This module is what plugin authors import; nothing here imports torch until `Batch`, `Learner` or `Regularizer` is used.
+This module is what plugin authors import; torch comes with a learner's names (`Batch`, `Learner`, ...).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from .contract.learner import Batches as Batches
     from .contract.learner import Carry as Carry
     from .contract.learner import Learner as Learner
+    from .contract.learner import Optimizers as Optimizers
     from .contract.learner import Regularizer as Regularizer
-    from .contract.optimizers import Optimizers as Optimizers
     from .contract.recipe import Settings as Settings
     from .contract.schedule import Factor as Factor
     from .contract.schedule import Progress as Progress
@@ -78,9 +78,8 @@ _HOMES = {
         "NodeClasses", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample", "TokenBatch",
         "SeriesBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
     ),
-    "contract.learner": ("Batch", "Batches", "Carry", "Learner", "Regularizer"),
+    "contract.learner": ("Batch", "Batches", "Carry", "Learner", "Optimizers", "Regularizer"),
     "measure.environment": ("usable_cores",),
-    "contract.optimizers": ("Optimizers",),
     "contract.recipe": ("Settings",),
     "contract.schedule": ("Factor", "Progress", "Stop"),
     "contract.specs": (

@@ -21,10 +21,14 @@ PACKAGES = sorted(path.parent for room in ("plugins", "tasks") for path in (REPO
 ROOMS = ("dlbench", "plugins", "tasks", "tests", "benchmarks")
 FILES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
 MAX_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 400, 50, 8
-TORCH_FREE = (
-    "__init__", "kinds", "specs", "recipe", "choice", "runtime", "schedule", "hookspecs", "errors", "catalog", "plan",
-    "digest", "results", "stats", "leaderboard", "comparison", "groups", "rendering", "suites", "publishing",
-)  # fmt: skip
+ROOMS_OF_CORE = ("cli", "testing", "execute", "profile", "train", "plan", "tables", "data", "decoding", "contract")
+BELOW = ("measure", "results", "errors")  # the last three stand side by side
+PUBLIC = ("dlbench", "dlbench.data", "dlbench.decoding", "dlbench.testing")
+WITH_TORCH: dict[str, set[str]] = {
+    "contract": {"learner", "optimizers", "guard"}, "plan": {"content"}, "execute": set(), "tables": set(), "cli": set(),
+    "measure": {"clock", "calibration", "memory", "flops"}, "data": {"batches", "graphs", "kept", "sequences"},
+}  # fmt: skip
+"""Rooms in which few modules import torch with themselves, and which."""
 # Files of model plugins that are no plain PyTorch, and why.
 KNOW_DLBENCH = {
     "dlbench_baseline/constant.py": "a Learner that counts",
@@ -117,10 +121,78 @@ def test_a_model_file_is_plain_pytorch() -> None:
 
 
 def test_only_modules_that_compute_import_torch() -> None:
-    free = [CORE / f"{name}.py" for name in TORCH_FREE] + sorted((CORE / "cli").glob("*.py"))
-    guilty = {place(path) for path in free if "torch" in at_import(path)}
+    guilty = {
+        place(path)
+        for room, free in WITH_TORCH.items()
+        for path in sorted((CORE / room).glob("*.py"))
+        if path.stem not in free and "torch" in at_import(path)
+    }
     assert guilty == set()
-    assert "torch" in at_import(CORE / "training.py")  # the check itself can see one
+    assert "torch" in at_import(CORE / "train" / "training.py")  # the check itself can see one
+
+
+def room_of(module: str) -> str:
+    """The room of a dotted module of the core; empty for the front door."""
+    return [*module.split("."), ""][1]
+
+
+def core_imports(path: Path) -> Iterator[str]:
+    """The dotted modules of the core that a file imports anywhere, those for types alone included."""
+    package = ["dlbench", *path.relative_to(CORE).parent.parts] if path.is_relative_to(CORE) else []
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "dlbench")
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            if module == "dlbench":
+                yield from (f"dlbench.{alias.name}" if (CORE / alias.name).exists() else module for alias in node.names)
+            elif module.startswith("dlbench."):
+                yield module
+
+
+def test_few_files_lie_at_the_front_door() -> None:
+    assert len([path for path in CORE.iterdir() if path.is_file()]) <= 8
+
+
+def test_every_room_says_in_one_sentence_what_happens_there() -> None:
+    for door in CORE.glob("*/__init__.py"):
+        assert (ast.get_docstring(tree(door)) or "").count("\n\n") == 0, door
+        assert ast.get_docstring(tree(door)), door
+
+
+def test_nothing_imports_upwards() -> None:
+    height = {room: -i for i, room in enumerate(ROOMS_OF_CORE)} | dict.fromkeys(BELOW, -len(ROOMS_OF_CORE))
+    files = [path for path in CORE.rglob("*.py") if path.parent != CORE or path.stem in height]
+    guilty = [
+        f"{place(path)}: {module}"
+        for path in files
+        for module in core_imports(path)
+        if (mine := (path.parent if path.parent != CORE else path).relative_to(CORE).parts[0].removesuffix(".py"))
+        != room_of(module)
+        and room_of(module) in height
+        and height[room_of(module)] >= height[mine]
+    ]
+    assert len(files) > 80
+    assert guilty == []
+
+
+def test_plugins_import_public_modules_of_the_core_only() -> None:
+    guilty = {
+        f"{place(path)}: {module}"
+        for package in PACKAGES
+        for path in package.rglob("*.py")
+        for module in core_imports(path)
+        if module not in PUBLIC and not module.startswith("dlbench.data.")
+    }
+    assert guilty == set()
+
+
+def test_learner_optimizers_and_specs_make_no_circle() -> None:
+    seen = {name: {m.rpartition(".")[2] for m in core_imports(CORE / "contract" / f"{name}.py")}
+            for name in ("learner", "optimizers", "specs")}  # fmt: skip
+    assert not seen["learner"] & {"optimizers", "specs"}
+    assert "optimizers" not in seen["specs"]
 
 
 def test_folders_wheel_and_entry_points_agree() -> None:
@@ -171,7 +243,7 @@ def test_functions_are_short_and_take_few_parameters() -> None:
 
 def test_every_hook_has_a_test_and_a_docstring() -> None:
     texts = "".join(path.read_text() for path in (REPOSITORY / "tests").rglob("*.py"))
-    for node in functions(CORE / "hookspecs.py"):
+    for node in functions(CORE / "contract" / "hookspecs.py"):
         assert ast.get_docstring(node)
         assert node.name in texts
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlbench import Batch, Classes, Metric, Signature, Vector
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.contract.runtime import Runtime
 from dlbench.data.batches import GatheredBatches
@@ -97,7 +97,8 @@ def trainer(
     regularizers = [catalog().regularizer(c.name).build(**dict(c.options)) for c in recipe.regularizers]
     return Trainer(
         learner=learner, task=task, recipe=recipe, metric=metric, regularizers=regularizers, execution=execution,
-        optimizers=Optimizers(learner, recipe, catalog(), regularizers, scale_for=execution.scale_for), report=report,
+        optimizers=PartOptimizers(learner, recipe, catalog(), regularizers, scale_for=execution.scale_for),
+        report=report,
         order=torch.Generator().manual_seed(stream_seed(seed, "order")),
         draws=torch.Generator().manual_seed(stream_seed(seed, "task")),
     )  # fmt: skip

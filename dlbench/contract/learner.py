@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from ..errors import WrongShape
 from .kinds import OutputKind, Signature
-
-if TYPE_CHECKING:
-    from .optimizers import Optimizers
+from .schedule import Progress
 
 
 @dataclass(slots=True)
@@ -63,6 +61,19 @@ class Task(Protocol):
         """Metrics over a whole split. `learner` offers the verbs of the output kind and nothing else, each on a whole
         batch (`predict(batch)`: the core hands the model `batch.inputs`, and its carried state) or on nothing
         (`sample(count, generator)`). It is in evaluation mode, without gradients."""
+        ...
+
+
+class Optimizers(Protocol):
+    """What a `train_step` gets: the optimizers of the learner's parts. `progress` says how far training is, for steps
+    that change on the way."""
+
+    progress: Progress
+
+    def minimize(self, loss: Tensor | Callable[[], Tensor], part: str | None = None) -> Tensor:
+        """One optimizer step on a scalar loss, or on a closure that computes it (needed by optimizers that evaluate
+        it several times). `part`: only that part's parameters get gradients and move. Under autocast a closure keeps
+        it, and all the rest leaves it. Returns the loss, detached."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""`Optimizers`: every optimizer of a learner behind one verb, `minimize`."""
+"""`PartOptimizers`: every optimizer of a learner behind one verb, `minimize`."""
 
 from __future__ import annotations
 
@@ -50,10 +50,9 @@ class Part:
             nn.utils.clip_grad_norm_(self.parameters, self.clip)
 
 
-class Optimizers:
-    """The optimizers of a learner's parts. A `train_step` calls `minimize` as often as it needs; everything that a
-    recipe asks for (schedules, penalties, clipping, precision scaling) happens inside. `progress` says how far training
-    is, for steps that change on the way."""
+class PartOptimizers:
+    """The `Optimizers` that the core hands to a `train_step`, which calls `minimize` as often as it needs; everything
+    that a recipe asks for (schedules, penalties, clipping, precision scaling) happens inside."""
 
     def __init__(
         self,
@@ -84,9 +83,7 @@ class Optimizers:
         self.scheduled = self._stop_only is not None or any(part.factor is not None for part in self._all)
 
     def minimize(self, loss: Tensor | Callable[[], Tensor], part: str | None = None) -> Tensor:
-        """One optimizer step on a scalar loss, or on a closure that computes it (needed by optimizers that evaluate
-        it several times). `part`: only that part's parameters get gradients and move. Under autocast a closure keeps
-        it, and all the rest leaves it. Returns the loss, detached."""
+        """See `Optimizers.minimize`."""
         parts = self._all if part is None else [self._named(part)]
         if self._closures and any(p.closure for p in parts):
             return self._minimize_closure(loss, parts)

@@ -9,7 +9,7 @@ import torch
 
 from ..contract.guard import Guard
 from ..contract.learner import Batch, Learner
-from ..contract.optimizers import Optimizers
+from ..contract.optimizers import PartOptimizers
 from ..contract.specs import ProfileProtocol
 from ..measure.turns import Turns
 from ..train.cell import Bench, open_bench, seed_everything, stream_seed
@@ -41,7 +41,7 @@ def subject_of(bench: Bench) -> Subject:
     noise = torch.Generator().manual_seed(0)
     stepping, looking = Guard(), Guard()  # shared by all that is built: what is measured later makes no first copy
 
-    def build() -> tuple[Learner, Optimizers]:
+    def build() -> tuple[Learner, PartOptimizers]:
         seed_everything(0)
         learner, optimizers, regularizers = bench.build(task)
         draws = torch.Generator().manual_seed(stream_seed(0, "task"))

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..contract.kinds import Sample, Signature, batch_size_of
 from ..contract.learner import Batch, Batches, Learner, Task, map_tensors
-from ..contract.optimizers import Optimizers
+from ..contract.optimizers import PartOptimizers
 from ..data.batches import whole_pass
 
 
@@ -60,11 +60,11 @@ class Subject:
     mode, without gradients, inside `autocast()`.
     """
 
-    build: Callable[[], tuple[Learner, Optimizers]]
+    build: Callable[[], tuple[Learner, PartOptimizers]]
     task: Task
     signature: Signature
     batch_size: int
-    train_step: Callable[[Learner, Optimizers, Batch], object]
+    train_step: Callable[[Learner, PartOptimizers, Batch], object]
     predict: Callable[[Learner, Batch], object]
     device: str = "cpu"
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext

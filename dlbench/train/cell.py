@@ -17,7 +17,7 @@ from torch import nn
 
 from ..contract.choice import Choice, only_defaults
 from ..contract.learner import Learner, Regularizer, Supervised, Task
-from ..contract.optimizers import Optimizers
+from ..contract.optimizers import PartOptimizers
 from ..contract.recipe import Recipe, resolve
 from ..contract.runtime import Runtime
 from ..contract.specs import ModelSpec, TaskSpec
@@ -52,7 +52,7 @@ class Bench:
         """The task on one of its folds."""
         return self.task if self.folds == 1 else self.task.fold(index)  # type: ignore[attr-defined]
 
-    def build(self, task: Task) -> tuple[Learner, Optimizers, list[Regularizer]]:
+    def build(self, task: Task) -> tuple[Learner, PartOptimizers, list[Regularizer]]:
         """A fresh learner on the device, with its optimizers and regularizers. What building changes in the process is
         put back. Raises ContractError where the model can't be trained."""
         built = build_model(self.model, task, self.model_options)
@@ -64,7 +64,7 @@ class Bench:
             self.catalog.regularizer(choice.name).build(**dict(choice.options)) for choice in self.recipe.regularizers
         ]
         scale_for = self.execution.scale_for
-        optimizers = Optimizers(learner, self.recipe, self.catalog, regularizers, scale_for=scale_for)
+        optimizers = PartOptimizers(learner, self.recipe, self.catalog, regularizers, scale_for=scale_for)
         self.settings.restore()
         return learner, optimizers, regularizers
 

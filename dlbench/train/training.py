@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..contract.guard import Guard
 from ..contract.learner import Batch, Learner, Regularizer, Task, overrides
-from ..contract.optimizers import Optimizers
+from ..contract.optimizers import PartOptimizers
 from ..contract.recipe import Recipe
 from ..contract.specs import Metric
 from ..data.batches import count_batches, whole_pass
@@ -28,7 +28,7 @@ class Stepper:
     """One training step, as every loop and every profile takes it."""
 
     def __init__(
-        self, learner: Learner, optimizers: Optimizers, regularizers: list[Regularizer],
+        self, learner: Learner, optimizers: PartOptimizers, regularizers: list[Regularizer],
         execution: Execution, generator: torch.Generator, guard: Guard | None = None,
     ) -> None:  # fmt: skip
         """`guard`: what is known of the model from earlier steps of it."""
@@ -109,7 +109,7 @@ class Trainer:
     task: Task
     recipe: Recipe
     metric: Metric
-    optimizers: Optimizers
+    optimizers: PartOptimizers
     regularizers: list[Regularizer]
     execution: Execution
     order: torch.Generator

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from dlbench import Batch, Learner
 from dlbench.contract.learner import Supervised
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.contract.runtime import Runtime
 from dlbench.train.cell import open_bench
@@ -49,7 +49,7 @@ class OwnLoss(Learner):
 class OwnStep(OwnLoss):
     """The third rung: a learner with its own step."""
 
-    def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+    def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
         return optimizers.minimize(F.cross_entropy(self.network(batch.inputs), batch.targets))
 
 
@@ -115,7 +115,7 @@ class TwoPlayers(Learner):
         self.dtypes.add(outputs.dtype)
         return outputs
 
-    def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+    def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
         for part, other in (("one", "two"), ("two", "one")):
             grads = [None if p.grad is None else p.grad.clone() for p in self.parts()[other]]
             before = {name: torch.cat([p.detach().flatten() for p in ps]) for name, ps in self.parts().items()}
@@ -196,7 +196,7 @@ def test_a_recipe_for_a_part_reaches_its_optimizer() -> None:
 def test_weight_decay_for_one_part_shrinks_that_part_alone() -> None:
     learner = TwoPlayers()
     settings = {"optimizer": "sgd", "lr": 0.1, "two.weight_decay": 0.5, "two.lr": 0.2}
-    optimizers = Optimizers(learner, resolve([("test", settings)]).recipe, catalog())
+    optimizers = PartOptimizers(learner, resolve([("test", settings)]).recipe, catalog())
     before = {name: p.detach().clone() for name, p in learner.named_parameters()}
     optimizers.minimize(lambda: 0.0 * sum(p.sum() for p in learner.parameters()))
     for name, p in learner.named_parameters():
@@ -206,7 +206,7 @@ def test_weight_decay_for_one_part_shrinks_that_part_alone() -> None:
 
 def test_a_recipe_for_a_part_that_is_not_there_names_those_that_are() -> None:
     with pytest.raises(ValueError, match="sets 'decoder', but the model's parts are: one, two"):
-        Optimizers(TwoPlayers(), resolve([("test", {"decoder.lr": 0.1})]).recipe, catalog())
+        PartOptimizers(TwoPlayers(), resolve([("test", {"decoder.lr": 0.1})]).recipe, catalog())
 
 
 def test_what_is_judged_with_ema_is_the_average_of_the_weights() -> None:
@@ -218,7 +218,7 @@ def test_what_is_judged_with_ema_is_the_average_of_the_weights() -> None:
             torch.manual_seed(3)
             self.network = nn.Linear(3, 2)
 
-        def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+        def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
             loss = super().train_step(batch, optimizers)
             weights.append(self.network.weight.detach().clone())
             return loss
@@ -323,7 +323,7 @@ def test_weights_that_moved_are_cast_anew_under_autocast() -> None:
     learner.network = nn.Sequential(nn.Flatten(), network)
     seen: list[float] = []
     execution = Execution(Runtime(precision="bf16"))
-    optimizers = Optimizers(learner, resolve([("test", {"optimizer": "lbfgs", "lr": 0.1})]).recipe, catalog())
+    optimizers = PartOptimizers(learner, resolve([("test", {"optimizer": "lbfgs", "lr": 0.1})]).recipe, catalog())
     batch = next(iter(digits().batches("train", 256, None)))
 
     def closure() -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dlbench import Learner, Progress, Regularizer
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from workshop import catalog
 
@@ -26,9 +26,9 @@ class Two(Learner):
         return self.first + self.second
 
 
-def optimizers(learner: Learner, settings: dict[str, object], *regularizers: Regularizer) -> Optimizers:
+def optimizers(learner: Learner, settings: dict[str, object], *regularizers: Regularizer) -> PartOptimizers:
     recipe = resolve([("test", {"optimizer": "sgd", "lr": 1.0, **settings})]).recipe
-    return Optimizers(learner, recipe, catalog(), regularizers)
+    return PartOptimizers(learner, recipe, catalog(), regularizers)
 
 
 def test_each_part_follows_its_own_schedule() -> None:

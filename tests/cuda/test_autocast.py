@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dlbench import Batch, Learner, Regularizer
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.contract.runtime import Runtime
 from dlbench.contract.specs import OptimizerSpec
@@ -60,7 +60,7 @@ class Network(Learner):
         self.log.note("loss")
         return 0.01 * nn.functional.cross_entropy(outputs, batch.targets)  # no overflow when it is scaled
 
-    def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+    def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
         if self.own_step:
             return optimizers.minimize(self.loss(batch))
         return super().train_step(batch, optimizers)
@@ -105,7 +105,7 @@ def moments(precision: str, *, own_step: bool = False, closure: bool = False) ->
     log, execution = Log(), Execution(Runtime(precision=precision))
     regularizers: list[Regularizer] = [NotingRegularizer(log)]
     learner = execution.place(Network(log, own_step=own_step))
-    optimizers = Optimizers(
+    optimizers = PartOptimizers(
         learner, resolve([("test", {"lr": 0.1, "schedule": "constant"})]).recipe, Ingredients(log, closure=closure),
         regularizers, scale_for=execution.scale_for,
     )  # fmt: skip

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from dlbench.contract.choice import Choice
 from dlbench.contract.kinds import Classes, Signature, Vector
 from dlbench.contract.learner import Batch, Learner, Supervised
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import Recipe
 from dlbench.contract.specs import OptimizerSpec
 from dlbench.data.batches import GatheredBatches
@@ -46,7 +46,7 @@ def cpu_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Ingredients:
-    """The catalog's part that `Optimizers` asks for."""
+    """The catalog's part that `PartOptimizers` asks for."""
 
     def optimizer(self, name: str) -> OptimizerSpec:
         def build(params: Any, lr: float, **options: Any) -> torch.optim.Optimizer:
@@ -106,11 +106,11 @@ def make_subject() -> Callable[..., Subject]:
     ) -> Subject:
         task = task or Points(device)
 
-        def build() -> tuple[Learner, Optimizers]:
+        def build() -> tuple[Learner, PartOptimizers]:
             torch.manual_seed(0)
             built = build_model()
             learner = (built if isinstance(built, Learner) else Supervised(built, task.loss)).to(device)
-            return learner, Optimizers(learner, Recipe(optimizer=Choice("sgd"), lr=0.01), Ingredients())
+            return learner, PartOptimizers(learner, Recipe(optimizer=Choice("sgd"), lr=0.01), Ingredients())
 
         return Subject(
             build=build,

@@ -39,7 +39,7 @@ from dlbench import (
     Vector,
 )
 from dlbench.contract.choice import Choice, option_defaults
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import Recipe, resolve
 from dlbench.data.batches import GatheredBatches
 from dlbench_baseline.constant import Frequencies
@@ -56,7 +56,7 @@ def _one_thread_one_seed() -> None:
 
 
 class Schedules:
-    """What `Optimizers` asks a catalog for."""
+    """What `PartOptimizers` asks a catalog for."""
 
     def optimizer(self, name: str) -> None:
         raise AssertionError(f"a model without parameters asked for the optimizer {name!r}")
@@ -69,7 +69,7 @@ class Schedules:
 def trained(signature: Signature, batches: list[Batch]) -> Learner:
     """The constant model after one pass, as the core drives it."""
     learner = SPEC.build(signature)
-    optimizers = Optimizers(learner, Recipe(), Schedules())
+    optimizers = PartOptimizers(learner, Recipe(), Schedules())
     for batch in batches:
         learner.train_step(batch, optimizers)
     return learner.eval()
@@ -180,7 +180,7 @@ def test_vectors_are_all_the_same(level: str, rows: int) -> None:
     signature = Signature(input=Graph(node_features=3), output=Embedding(level=level))
     learner = SPEC.build(signature)
     before = {name: value.clone() for name, value in learner.state_dict().items()}
-    loss = learner.train_step(Batch(graphs), Optimizers(learner, Recipe(), Schedules()))
+    loss = learner.train_step(Batch(graphs), PartOptimizers(learner, Recipe(), Schedules()))
     assert loss.item() == 0
     assert all(torch.equal(value, before[name]) for name, value in learner.state_dict().items())
     assert torch.equal(learner.embed(graphs), torch.zeros(rows, 1))
@@ -190,7 +190,7 @@ def test_vectors_are_all_the_same(level: str, rows: int) -> None:
 def test_an_all_masked_batch_changes_nothing() -> None:
     learner = SPEC.build(Signature(input=VECTOR, output=Classes(num_classes=2)))
     batch = Batch(torch.randn(3, 4), torch.tensor([0, 1, 1]), torch.zeros(3, dtype=torch.bool))
-    assert learner.train_step(batch, Optimizers(learner, Recipe(), Schedules())).item() == 0
+    assert learner.train_step(batch, PartOptimizers(learner, Recipe(), Schedules())).item() == 0
     assert learner.counts.tolist() == [0, 0]
 
 
@@ -203,7 +203,7 @@ def test_padded_tokens_are_left_out() -> None:
 
 def test_train_step_returns_the_cross_entropy_of_the_batch() -> None:
     learner = SPEC.build(Signature(input=VECTOR, output=Classes(num_classes=2)))
-    optimizers = Optimizers(learner, Recipe(), Schedules())
+    optimizers = PartOptimizers(learner, Recipe(), Schedules())
     learner.train_step(Batch(torch.randn(4, 4), torch.tensor([0, 0, 0, 1])), optimizers)
     loss = learner.train_step(Batch(torch.randn(2, 4), torch.tensor([0, 0])), optimizers)
     assert loss.item() == pytest.approx(-math.log(5 / 6), rel=1e-6)
@@ -218,7 +218,7 @@ def test_value_is_the_mean_of_the_targets() -> None:
     predicted = learner.predict(torch.randn(5, 4))
     assert predicted.shape == (5,)
     assert predicted.tolist() == [targets.double().mean().float().item()] * 5
-    loss = learner.train_step(batches[-1], Optimizers(learner, Recipe(), Schedules()))
+    loss = learner.train_step(batches[-1], PartOptimizers(learner, Recipe(), Schedules()))
     assert loss.item() == pytest.approx(F.mse_loss(learner.predict(batches[-1].inputs), batches[-1].targets).item())
 
 
@@ -272,7 +272,7 @@ def test_its_recipe_ends_training_after_one_pass() -> None:
     assert recipe.schedule == Choice.parse("stop_after[epochs=1]")
     assert recipe.regularizers == ()
     learner = SPEC.build(Signature(input=VECTOR, output=Classes(num_classes=3)))
-    optimizers = Optimizers(learner, recipe, Schedules())
+    optimizers = PartOptimizers(learner, recipe, Schedules())
     assert optimizers.scheduled
     assert [optimizers.advance(Progress(epoch=epoch)) for epoch in (0.0, 0.5, 0.99, 1.0, 1.5)] == [True] * 3 + [
         False

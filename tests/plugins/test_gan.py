@@ -13,7 +13,7 @@ import dlbench_gan
 import dlbench_optim
 from dlbench import Batch, Image, OptimizerSpec, Sample, ScheduleSpec, Signature, Vector
 from dlbench.contract.choice import option_defaults
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench_gan.gan import GAN
 from dlbench_gan.networks import Discriminator, Generator
@@ -41,9 +41,9 @@ class Ingredients:
         return next(spec for spec in dlbench_optim.dlbench_schedules() if spec.name == name)
 
 
-def optimizers(model: GAN, **settings: Any) -> Optimizers:
+def optimizers(model: GAN, **settings: Any) -> PartOptimizers:
     layers = [("model", SPEC.recipes[Sample]), ("test", settings)]
-    return Optimizers(model, resolve(layers).recipe, Ingredients())
+    return PartOptimizers(model, resolve(layers).recipe, Ingredients())
 
 
 def blob(count: int) -> Batch:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import dlbench_baseline
 from dlbench import Batch, EdgeClasses, Graph, GraphBatch, Learner, NodeClasses, NotApplicable, Signature
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import Recipe
 from dlbench_baseline.graphs import near_edges, neighbour_share
 
@@ -31,7 +31,7 @@ def star_and_ring(arms: int) -> GraphBatch:
 def trained(name: str, signature: Signature, batches: list[Batch], **options: int) -> Learner:
     learner = SPECS[name].build(signature, **options)
     for batch in batches:
-        learner.train_step(batch, Optimizers(learner, Recipe(), None))
+        learner.train_step(batch, PartOptimizers(learner, Recipe(), None))
     return learner.eval()
 
 
@@ -111,10 +111,10 @@ def test_counts_are_state() -> None:
 def test_the_loss_is_the_share_of_wrong_answers() -> None:
     batch = Batch(star_and_ring(9), torch.tensor([1, 1] + [0] * 8))
     learner = SPECS["degree_threshold"].build(of_nodes())
-    loss = learner.train_step(batch, Optimizers(learner, Recipe(), None))
+    loss = learner.train_step(batch, PartOptimizers(learner, Recipe(), None))
     assert loss.item() == pytest.approx(0.1)
     nothing = Batch(batch.inputs, batch.targets, torch.zeros(10, dtype=torch.bool))
-    assert learner.train_step(nothing, Optimizers(learner, Recipe(), None)).item() == 0
+    assert learner.train_step(nothing, PartOptimizers(learner, Recipe(), None)).item() == 0
 
 
 # --- nearest_edges ----------------------------------------------------------------------------------------
@@ -173,7 +173,7 @@ def test_predictions_have_the_shape_of_the_kind_and_the_loss_counts_errors() -> 
     learner = trained("nearest_edges", OF_EDGES, [], k=1)
     assert tuple(learner.predict(graphs).shape) == OF_EDGES.output.shape(graphs)
     assert answers(learner, graphs) == [1, 0, 0, 0]
-    loss = learner.train_step(Batch(graphs, torch.tensor([1, 1, 0, 0])), Optimizers(learner, Recipe(), None))
+    loss = learner.train_step(Batch(graphs, torch.tensor([1, 1, 0, 0])), PartOptimizers(learner, Recipe(), None))
     assert loss.item() == pytest.approx(0.25)
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 import dlbench_optim
 from dlbench import Learner, Progress
 from dlbench.contract.choice import Choice, check_options, option_defaults
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.errors import UsageError
 
@@ -348,7 +348,7 @@ class Rosenbrock(Learner):
 def test_lbfgs_through_the_core_minimizes_rosenbrock() -> None:
     learner = Rosenbrock()
     layer = {"optimizer": "lbfgs[line_search_fn=strong_wolfe,max_iter=100,tolerance_change=1e-14]", "lr": 1.0}
-    optimizers = Optimizers(learner, resolve([("test", layer)]).recipe, Catalog())
+    optimizers = PartOptimizers(learner, resolve([("test", layer)]).recipe, Catalog())
     first = learner.train_step(None, optimizers)
     assert first.item() == pytest.approx(24.2)
     assert learner.evaluations < 200
@@ -358,7 +358,7 @@ def test_lbfgs_through_the_core_minimizes_rosenbrock() -> None:
 @pytest.mark.parametrize("optimizer", ["adam[beta1=0.8]", "timm_lamb[weight_decay=0.01]", "sgd[momentum=0.9]"])
 def test_a_recipe_reaches_the_optimizer_through_the_core(optimizer: str) -> None:
     layer = {"optimizer": optimizer, "lr": 1e-3, "weight_decay": 0.02, "schedule": "cosine[warmup_share=0.1]"}
-    optimizers = Optimizers(Rosenbrock(), resolve([("test", layer)]).recipe, Catalog())
+    optimizers = PartOptimizers(Rosenbrock(), resolve([("test", layer)]).recipe, Catalog())
     built = optimizers._all[0].optimizer
     assert built.defaults["weight_decay"] == 0.02
     assert built.defaults["lr"] == 1e-3

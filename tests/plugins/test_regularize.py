@@ -15,7 +15,7 @@ import dlbench_regularize
 from dlbench import Batch, Learner, Progress, Regularizer
 from dlbench.contract.choice import Choice, check_options, option_defaults
 from dlbench.contract.learner import Supervised, overrides
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.errors import UsageError
 from dlbench_regularize.crop_flip import crop_flip
@@ -53,9 +53,9 @@ class Catalog:
         return next(spec for spec in dlbench_optim.dlbench_schedules() if spec.name == name)
 
 
-def optimizers_for(learner: Learner, *regularizers: Regularizer, **settings: object) -> Optimizers:
+def optimizers_for(learner: Learner, *regularizers: Regularizer, **settings: object) -> PartOptimizers:
     recipe = resolve([("test", {"optimizer": "sgd", "lr": 0.1, **settings})]).recipe
-    return Optimizers(learner, recipe, Catalog(), regularizers)
+    return PartOptimizers(learner, recipe, Catalog(), regularizers)
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 import dlbench_baseline
 from dlbench import Batch, Classes, Image, Learner, NotApplicable, Series, SeriesBatch, Signature, Vector
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import Recipe
 from dlbench.errors import UsageError
 from dlbench_baseline.rows import as_rows, resize
@@ -47,7 +47,7 @@ def series(*lengths: int, longest: int = 0, junk: float = 0.0) -> SeriesBatch:
 def trained(name: str, signature: Signature, batches: list[Batch], **options: Any) -> Learner:
     learner = SPECS[name].build(signature, **options)
     for batch in batches:
-        loss = learner.train_step(batch, Optimizers(learner, Recipe(), None))
+        loss = learner.train_step(batch, PartOptimizers(learner, Recipe(), None))
         assert loss.item() == 0
     return learner.eval()
 
@@ -149,14 +149,14 @@ def test_nearest_neighbour_keeps_an_example_once() -> None:
     inputs, targets = points(30)
     twice = trained("nearest_neighbour", VECTORS, in_batches(inputs, targets) + in_batches(inputs, targets, 4))
     assert len(twice.state_dict()["rows"]) == 30
-    twice.train_step(Batch(inputs=inputs[:1], targets=1 - targets[:1]), Optimizers(twice, Recipe(), None))
+    twice.train_step(Batch(inputs=inputs[:1], targets=1 - targets[:1]), PartOptimizers(twice, Recipe(), None))
     assert len(twice.state_dict()["rows"]) == 31  # the same example with another class
     lengths = (3, 9, 5, 7, 4)
     learner = SPECS["nearest_neighbour"].build(SERIES, frames=6)
     for _ in range(700):
         for order in (lengths, lengths[::-1]):
             batch = Batch(inputs=series(*order), targets=torch.tensor(order) % 3)
-            learner.train_step(batch, Optimizers(learner, Recipe(), None))
+            learner.train_step(batch, PartOptimizers(learner, Recipe(), None))
         assert learner._num_new <= 1024 + 10
     assert len(learner.state_dict()["rows"]) == 5
 
@@ -169,7 +169,7 @@ def test_it_goes_on_learning_after_an_answer(name: str) -> None:
     early = learner.predict(inputs)
     kept = copy.deepcopy(learner.state_dict())
     for batch in batches[1:]:
-        learner.train_step(batch, Optimizers(learner, Recipe(), None))
+        learner.train_step(batch, PartOptimizers(learner, Recipe(), None))
     assert not torch.allclose(learner.predict(inputs), early)
     torch.testing.assert_close(learner.predict(inputs), trained(name, VECTORS, batches).predict(inputs))
     learner.load_state_dict(kept)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlbench import Batch, Learner, Regularizer
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.contract.runtime import Runtime
 from dlbench.train.execution import Execution
@@ -73,7 +73,7 @@ class OwnStep(OneLoss):
     def parts(self) -> dict[str, Any]:
         return {"first": self.first.parameters(), "second": self.second.parameters()}
 
-    def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+    def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
         optimizers.minimize(lambda: self.scored(self.first, batch), part="first")
         note("between")
         return optimizers.minimize(self.scored(self.second, batch), part="second")
@@ -87,7 +87,7 @@ def test_autocast_is_on_in_forward_and_loss_and_off_in_all_that_follows(
 ) -> None:
     built, regularizers = learner(), [Notes()]
     recipe = resolve([("test", {"optimizer": optimizer, "lr": 0.1, "clip": 1.0})]).recipe
-    optimizers = Optimizers(built, recipe, catalog(), regularizers)
+    optimizers = PartOptimizers(built, recipe, catalog(), regularizers)
     for part in optimizers._all:
         part.optimizer.register_step_pre_hook(lambda *_: note("step"))
     clip = nn.utils.clip_grad_norm_

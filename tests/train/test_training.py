@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from dlbench import Batch, Learner, Progress, Regularizer, ScheduleSpec, Stop
 from dlbench.contract.learner import Supervised
-from dlbench.contract.optimizers import Optimizers
+from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench.errors import Diverged
 from dlbench.plan.catalog import discover, import_source
@@ -35,7 +35,7 @@ class Counting(Supervised):
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.pause_s, self.spent, self.seen = pause_s, [], []
 
-    def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+    def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
         start = time.perf_counter()
         self.steps += 1
         self.seen.append(batch.inputs.clone())
@@ -117,7 +117,7 @@ def test_patience_starts_anew_with_a_better_evaluation() -> None:
 
 def test_the_loss_of_a_curve_is_the_mean_over_the_steps_since_the_last_point() -> None:
     class Known(Counting):
-        def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+        def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
             super().train_step(batch, optimizers)
             return self.steps.float()  # type: ignore[operator]
 
@@ -210,7 +210,7 @@ def test_a_schedule_sees_the_progress_and_sets_every_learning_rate() -> None:
     task = Blobs()
     run = trainer(net(), task, {**THREE, "optimizer": "sgd", "lr": 0.5, "budget.steps": 10, "evaluate_every": 2})
     recipe = resolve([("test", {**run.recipe.as_settings(), "schedule": "mine"})]).recipe
-    run.optimizers = Optimizers(run.learner, recipe, Ingredients())
+    run.optimizers = PartOptimizers(run.learner, recipe, Ingredients())
     run.fit()
     assert [p.step for p in seen] == [0, 1, 2, 3, 4, 5]
     assert [p.share for p in seen] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
@@ -246,7 +246,7 @@ def test_the_training_clock_leaves_evaluation_and_the_first_step_out() -> None:
             return super().judge(learner, split)
 
     class SlowStart(Counting):
-        def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+        def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
             time.sleep(0.3 if self.steps == 0 else 0)
             return super().train_step(batch, optimizers)
 
@@ -273,7 +273,7 @@ def test_the_same_seed_gives_the_same_metrics_bit_for_bit() -> None:
 
 def test_the_order_of_the_data_does_not_depend_on_what_model_and_regularizers_draw() -> None:
     class Drawing(Counting):
-        def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
+        def train_step(self, batch: Batch, optimizers: PartOptimizers) -> Tensor:
             torch.rand(1000)
             return super().train_step(batch, optimizers)
 
