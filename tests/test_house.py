@@ -25,8 +25,9 @@ ROOMS_OF_CORE = ("cli", "testing", "execute", "profile", "train", "plan", "table
 BELOW = ("measure", "results", "errors")  # the last three stand side by side
 PUBLIC = ("dlbench", "dlbench.data", "dlbench.decoding", "dlbench.testing")
 WITH_TORCH: dict[str, set[str]] = {
-    "contract": {"learner", "optimizers", "guard"}, "plan": {"content"}, "execute": set(), "tables": set(), "cli": set(),
-    "measure": {"clock", "calibration", "memory", "flops"}, "data": {"batches", "graphs", "kept", "sequences"},
+    "contract": {"learner", "optimizers", "guard"}, "plan": {"content"}, "execute": set(), "tables": set(),
+    "cli": set(), "measure": {"clock", "calibration", "memory", "flops"},
+    "data": {"batches", "graphs", "kept", "sequences"},
 }  # fmt: skip
 """Rooms in which few modules import torch with themselves, and which."""
 # Files of model plugins that are no plain PyTorch, and why.
