@@ -8,12 +8,12 @@ from typing import Any
 from dlbench import Image, ModelSpec, Sample, Signature, Vector
 
 
-def build_gan(signature: Signature, *, width: int = 128, depth: int = 3, noise: int = 16) -> Any:
+def build_gan(signature: Signature, *, width: int = 128, depth: int = 3, noise: int = 16, norm: bool = False) -> Any:
     from .gan import GAN
 
     kind = signature.input
     shape = (kind.channels, kind.height, kind.width) if isinstance(kind, Image) else (kind.features,)
-    return GAN(shape=shape, width=width, depth=depth, noise=noise)
+    return GAN(shape=shape, width=width, depth=depth, noise=noise, norm=norm)
 
 
 def dlbench_models() -> Iterable[ModelSpec]:
@@ -23,5 +23,5 @@ def dlbench_models() -> Iterable[ModelSpec]:
         accepts=[(Vector, Sample), (Image, Sample)],
         family="GAN",
         paper="Goodfellow et al. 2014, Generative Adversarial Nets",
-        recipes={Sample: {"optimizer": "adam[beta1=0.5]"}},
+        recipes={Sample: {"optimizer": "adam[beta1=0.5]"}, Vector: {"lr": 2e-3}},
     )

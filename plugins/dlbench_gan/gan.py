@@ -21,11 +21,13 @@ from .networks import Discriminator, Generator
 class GAN(Learner):
     """Examples of any `shape`, which the players see as flat vectors. `noise` is the number of noise coordinates."""
 
-    def __init__(self, *, shape: tuple[int, ...], width: int = 128, depth: int = 3, noise: int = 16) -> None:
+    def __init__(
+        self, *, shape: tuple[int, ...], width: int = 128, depth: int = 3, noise: int = 16, norm: bool = False
+    ) -> None:
         super().__init__()
         self.shape, self.noise = shape, noise
         features = math.prod(shape)
-        self.generator = Generator(features=features, noise=noise, width=width, depth=depth)
+        self.generator = Generator(features=features, noise=noise, width=width, depth=depth, norm=norm)
         self.discriminator = Discriminator(features=features, width=width, depth=depth)
 
     def parts(self) -> Mapping[str, Iterable[nn.Parameter]]:

@@ -1,8 +1,9 @@
 """The two players of a generative adversarial network, as multi-layer perceptrons.
 
-Goodfellow et al. 2014, "Generative Adversarial Nets". Differs from the paper: batch normalisation in the generator and
-leaky ReLU in the discriminator (Radford, Metz & Chintala 2016, "Unsupervised Representation Learning with Deep
-Convolutional Generative Adversarial Networks") in place of maxout and dropout.
+Goodfellow et al. 2014, "Generative Adversarial Nets". Differs from the paper: tanh in the generator, and leaky ReLU in
+the discriminator in place of maxout and dropout. `norm` gives the generator batch normalisation and ReLU, as Radford,
+Metz & Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks",
+have it; on eight narrow modes it reaches a quarter of the overlap.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from torch import Tensor, nn
 class Generator(nn.Module):
     """Noise (B, noise) -> examples (B, features), unbounded."""
 
-    def __init__(self, *, features: int, noise: int = 16, width: int = 128, depth: int = 3) -> None:
+    def __init__(self, *, features: int, noise: int = 16, width: int = 128, depth: int = 3, norm: bool = False) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before in [noise, *[width] * (depth - 1)]:
-            layers += [nn.Linear(before, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+            layers.append(nn.Linear(before, width, bias=not norm))
+            layers += [nn.BatchNorm1d(width), nn.ReLU()] if norm else [nn.Tanh()]
         self.layers = nn.Sequential(*layers, nn.Linear(width, features))
 
     def forward(self, noise: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
 from dlbench_gan.gan import GAN
 from dlbench_gan.networks import Discriminator, Generator
+from workshop import cell
 
 pytestmark = pytest.mark.numbers
 
@@ -150,3 +152,11 @@ def test_learns_where_the_points_are() -> None:
         samples = model.sample(1000, torch.Generator().manual_seed(0))
     assert (samples.mean(0) - torch.tensor([2.0, -1.0])).abs().max() < 0.3
     assert samples.std(0).max() < 0.5
+
+
+@pytest.mark.slow
+def test_it_finds_every_mode_of_the_ring_and_most_of_their_width() -> None:
+    """The recipe of `quick`; five seeds gave 72 to 78 %, and 16 % with batch normalisation in the generator."""
+    found = [cell("gan", "ring8", {"budget.epochs": 8}, seeds=(seed,))["metrics"]["test"] for seed in range(3)]
+    assert [metrics["modes"] for metrics in found] == [8, 8, 8]
+    assert fmean(metrics["overlap"] for metrics in found) >= 0.62
