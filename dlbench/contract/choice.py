@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any
 from ..errors import UsageError, unknown
 
 Options = tuple[tuple[str, Any], ...]
+TYPES = (bool, int, float, str)
+"""What an option's annotation is held against."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,43 @@ def only_defaults(builder: Callable[..., Any], options: Options) -> bool:
 
 
 def check_options(owner: str, builder: Callable[..., Any], options: Options | Mapping[str, Any]) -> None:
-    """Raise UsageError unless every option is one of the builder's."""
+    """Raise UsageError unless every option is one of the builder's, and of the type that it is annotated with."""
     known = option_defaults(builder)
-    for key, _ in options.items() if isinstance(options, Mapping) else options:
+    for key, value in options.items() if isinstance(options, Mapping) else options:
         if key not in known:
             raise unknown(f"option of {owner}", key, known)
+        if (wanted := _annotation(builder, key)) and not _fits(value, wanted):
+            raise UsageError(f"option {key!r} of {owner} needs {wanted}, not {format_value(value)}")
+
+
+def _annotation(builder: Callable[..., Any], key: str) -> str:
+    """As text, never evaluated: it may name what only a type checker imports."""
+    found = inspect.signature(builder).parameters[key].annotation
+    if found is inspect.Parameter.empty:
+        return ""
+    return found if isinstance(found, str) else getattr(found, "__name__", str(found)) if found in TYPES else str(found)
+
+
+def _fits(value: Any, annotation: str) -> bool:
+    """Whether a value is of a type, or one of several; what isn't plain fits whatever is asked."""
+    node = ast.parse(annotation, mode="eval").body
+    while isinstance(node, ast.BinOp):  # a | b | c leans to the left
+        if _is(value, node.right):
+            return True
+        node = node.left
+    return _is(value, node)
+
+
+def _is(value: Any, node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant) and node.value is None:
+        return value is None
+    if isinstance(node, ast.Name) and (plain := {kind.__name__: kind for kind in TYPES}.get(node.id)):
+        return isinstance(value, (int, float) if plain is float else plain) and isinstance(value, bool) == (
+            plain is bool
+        )
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
+        return value in (literal if isinstance(literal := ast.literal_eval(node.slice), tuple) else (literal,))
+    return True
 
 
 def join_choices(choices: Iterable[Choice]) -> str:

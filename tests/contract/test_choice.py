@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -77,3 +78,29 @@ def test_a_name_far_from_all_lists_what_there_is() -> None:
     assert str(unknown("thing", "zzz", [])) == "there is no thing 'zzz'; known: none"
     many = str(unknown("thing", "zzz", [f"name{i:02}" for i in range(20)]))
     assert many.endswith("name11, ...")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "wanted"),
+    [
+        ("depth", "abc", "int"), ("depth", 2.5, "int"), ("depth", True, "int"), ("rate", "x", "float"),
+        ("rate", False, "float"), ("both", 1, "bool"), ("pool", 3, "Literal['mean', 'first']"),
+        ("size", "x", "int | None"), ("name", 3, "str"),
+    ],
+)  # fmt: skip
+def test_an_option_of_another_type_is_refused_while_planning(key: str, value: Any, wanted: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"option '{key}' of it needs {wanted}, not {str(value).lower()}")):
+        check_options("it", annotated, {key: value})
+
+
+def test_an_option_that_fits_its_annotation_or_has_none_passes() -> None:
+    fitting = {"depth": 3, "rate": 1, "both": True, "pool": "first", "size": None, "name": "x", "free": object()}
+    check_options("it", annotated, fitting)
+    check_options("it", annotated, {"rate": 0.5, "size": 4, "layers": "any text"})
+
+
+def annotated(
+    signature: Any, *, depth: int = 1, rate: float = 0.1, both: bool = False, pool: Literal["mean", "first"] = "mean",
+    size: int | None = None, name: str = "", layers: OfNoImport = None, free=None,  # noqa: F821
+) -> None:  # fmt: skip
+    """A builder; one of its annotations can't be evaluated here."""
