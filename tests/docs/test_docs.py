@@ -14,7 +14,8 @@ import pytest
 from docpages import PAGES, REPOSITORY, anchors, commands, dlbench_commands, links, prose
 
 from dlbench.cli import VERBS, group
-from dlbench.contract.recipe import parse_settings
+from dlbench.contract.choice import format_value
+from dlbench.contract.recipe import BUDGETS, MODEL_KEYS, PARAMS, PART_KEYS, READERS, Recipe, parse_settings
 from dlbench.measure import clock
 from dlbench.plan.catalog import discover
 from dlbench.profile import launch
@@ -25,6 +26,7 @@ from dlbench.tables.stats import MARGINS, MIN_FOR_CLAIM
 DOCS = REPOSITORY / "docs"
 COMMANDS = [(page, words) for page in PAGES for words in dlbench_commands(page)]
 MEASURING, DESIGN = DOCS / "measuring.md", DOCS / "design.md"
+RECIPES = (DOCS / "recipes.md").read_text()
 
 
 def by_name(page: Path) -> str:
@@ -261,3 +263,19 @@ def test_every_module_of_a_room_is_in_the_rooms_row() -> None:
 
 def test_the_design_stays_short() -> None:
     assert len(DESIGN.read_text().splitlines()) < 200
+
+
+# --- recipes ----------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_recipes_names_every_key_its_default_and_who_may_set_it() -> None:
+    lines = [line.split("|") for line in RECIPES.splitlines() if line.startswith("| `")]
+    rows = [(cells[1].strip(" `"), cells[2].strip(" `"), cells[4]) for cells in lines]
+    assert [key for key, _, _ in rows] == [*MODEL_KEYS, "batch_size", *(f"budget.{b}" for b in (*BUDGETS, "params")),
+                                           "select", "patience", "evaluate_every"]  # fmt: skip
+    assert {*READERS, *(f"budget.{b}" for b in BUDGETS), PARAMS} == {key for key, _, _ in rows}
+    defaults = Recipe().as_settings()
+    for key, default, who in rows:
+        written = format_value(defaults[key]) if defaults.get(key, []) != [] else "none" if key in READERS else ""
+        assert default.strip() == written.removesuffix(".0") or float(default) == defaults[key], key
+        assert {"model": key in MODEL_KEYS, "part": key in PART_KEYS} == {w: w in who for w in ("model", "part")}, key

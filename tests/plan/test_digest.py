@@ -286,3 +286,12 @@ def test_installed_packages_are_needed_by_name_and_readers_of_another_plugin_by_
     rows = made_of(specs["tasks"]["digits_rows"]).files
     assert any(file.parent.name == "dlbench_vision" for file in rows)
     assert not any("site-packages" in file.parts for file in rows)
+
+
+def test_where_the_core_keeps_its_own_names_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = made_of(TASK).digest
+    for kind in (Vector, Classes, Metric):
+        monkeypatch.setattr(kind, "__module__", "dlbench.some.other.room")
+    assert made_of(TASK).digest == before
+    monkeypatch.setattr(Vector, "__module__", "another.package")
+    assert made_of(TASK).digest != before
