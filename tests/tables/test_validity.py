@@ -23,9 +23,9 @@ from workshop import message, planned
 
 PLUGIN = Path(__file__).parents[1] / "spinning.py"
 TINY = ProfileProtocol(rounds=3, block_s=0.03, warmup_s=0.02, launches=3)
-REPEATS = 20
-ROUNDS = 200
-SLOWER = 0.5  # what three short launches find on a machine that others use; a race finds less
+REPEATS = 10
+ROUNDS = 100
+SLOWER = 1.0  # what three launches this short find on a machine with three times more work than cores
 
 
 class Reading(NamedTuple):
@@ -73,19 +73,19 @@ def triples(launches: list[Reading]) -> list[list[Reading]]:
 
 
 def calls(old: list[list[Reading]], new: list[list[Reading]]) -> list[Call]:
-    """Verdicts on each pair by itself."""
+    """Verdicts on these pairs, as on the speeds of one table."""
 
     def side(launches: list[Reading]) -> Side:
         return Side(seconds=[x.step_s for x in launches], calibration=[x.calibration_s for x in launches])
 
     pairs = [(side(a), side(b)) for a, b in zip(old, new, strict=True)]
-    return [verdict_speed(comparison).call for pair in pairs for comparison in compare_speeds([pair])]
+    return [verdict_speed(comparison).call for comparison in compare_speeds(pairs)]
 
 
 @pytest.mark.slow
 def test_equal_models_are_not_called_different_and_a_slower_one_is(tmp_path: Path) -> None:
-    """20 comparisons of a model with itself (10 of the one, 10 of its slowed copy), and 20 of the one with the other.
-    Launches of both are drawn in turns."""
+    """Ten comparisons of a model with itself (five of the one, five of its slowed copy), and ten of the one with the
+    other. Launches of both are drawn in turns."""
     launches = Launches(tmp_path)
     with launches.executor:
         drawn = launches.draw([ROUNDS, round(ROUNDS * (1 + SLOWER))] * (TINY.launches * REPEATS))
@@ -95,7 +95,7 @@ def test_equal_models_are_not_called_different_and_a_slower_one_is(tmp_path: Pat
     spread = [float(np.std(np.log([reading.step_s for reading in side]))) for side in (drawn[0::2], drawn[1::2])]
     assert len(equal) == len(different) == REPEATS
     assert equal.count("can't tell") >= REPEATS - 1, (equal, spread)
-    assert different.count("worse") >= REPEATS - 2, (different, spread)
+    assert different.count("worse") >= REPEATS - 1, (different, spread)
 
 
 def metric_change(gap: float, seed: int) -> Change:
