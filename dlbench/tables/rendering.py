@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import unknown
 from .groups import named
+from .layout import board, columns, paragraph, terminal_width
+from .marks import Marks
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FORMATS = ("terminal", "csv", "md", "json")
-DEFAULT_WIDTH = 120
 TABLE_KEYS = ("suite", "variant", "device", "precision", "compile", "threads", "machine", "torch")
 HEADER = (
     "task", "metric", "model", "score", "rank", "train/s", "infer/s", "p50 ms", "peak MiB", "params", "train s", "notes"
 )  # fmt: skip
 LEFT = frozenset({"task", "metric", "model", "notes"})
-UNBROKEN = 20
+FIGURES = ("train_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "train_peak_mib", "params", "train_s")
+SPEEDS = FIGURES[:3]
+SPARE = ("p50 ms", "train s", "infer/s", "params", "peak MiB", "train/s", "rank")
+"""The columns that a narrow terminal goes without, the first first."""
 FORMULA = re.compile(r"[=+@\t\r]|-(?!\d*\.?\d*$)")
 SYMMETRIC = 0.05
 """The difference between the two sides of an interval, of its half, up to which one figure stands for both."""
@@ -33,8 +36,8 @@ def render(
     width: int | None = None,
 ) -> str:  # fmt: skip
     """A leaderboard frame as text that ends with a line end. `sort`: a column, best first where better is known.
-    `notes` (see `leaderboard.notes`) stand below the terminal and Markdown tables. `width`: columns of the terminal,
-    120 where it isn't one. Raises UsageError on an unknown format or column."""
+    `notes` (see `leaderboard.notes`) stand below the terminal and Markdown tables. `width`: columns to fill, by default
+    the terminal's (see `layout.terminal_width`). Raises UsageError on an unknown format or column."""
     if format not in FORMATS:
         raise unknown("table format", format, FORMATS)
     if sort is not None:
@@ -43,11 +46,9 @@ def render(
         return csv_text(frame)
     if format == "json":
         return str(frame.to_json(orient="records", indent=1, double_precision=15)) + "\n"
-    sections = [_section(part) for part in _parts(frame)]
     if format == "md":
-        return _markdown(sections, list(notes))
-    merged = [(title, _merge_task_and_metric(body)) for title, body in sections]
-    return terminal_tables(merged, (HEADER[0], *HEADER[2:]), LEFT, notes=list(notes), width=width)
+        return _markdown([_section(part) for part in _parts(frame)], list(notes))
+    return _terminal(frame, list(notes), terminal_width() if width is None else width)
 
 
 def csv_text(frame: pd.DataFrame) -> str:
@@ -102,30 +103,15 @@ def missing(value: Any) -> bool:
 
 def terminal_tables(
     sections: Sequence[tuple[str, list[list[str]]]], header: Sequence[str], left: frozenset[str], *,
-    notes: Sequence[str] = (), width: int | None = None,
+    width: int | None = None,
 ) -> str:  # fmt: skip
-    """Titled tables as plain text, wrapped to the width, with notes below."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    out = io.StringIO()
-    console = Console(
-        file=out, width=width or DEFAULT_WIDTH, color_system=None, markup=False, emoji=False, highlight=False
-    )
+    """Titled tables as plain text, folded to the width (by default the terminal's)."""
+    width = terminal_width() if width is None else width
+    aligned = {index for index, name in enumerate(header) if name in left}
+    lines: list[str] = []
     for title, body in sections:
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-        for index, name in enumerate(header):
-            longest = max((len(cells[index]) for cells in body), default=0)
-            whole = name not in left or (name == "model" and longest <= UNBROKEN and console.width >= DEFAULT_WIDTH)
-            table.add_column(name, justify="left" if name in left else "right", no_wrap=whole, overflow="fold")
-        for cells in body:
-            table.add_row(*cells)
-        console.print(title)
-        console.print(table)
-    for note in notes:
-        console.print(note, soft_wrap=True)
-    return "".join(line.rstrip() + "\n" for line in out.getvalue().splitlines())
+        lines += [*paragraph(title, width), "", *columns(header, body, aligned, width, rule=True), ""]
+    return "".join(line + "\n" for line in lines)
 
 
 def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: frozenset[str]) -> str:
@@ -140,14 +126,57 @@ def _markdown(sections: Iterable[tuple[str, list[list[str]]]], notes: list[str])
     return text + ("\n" + "".join(f"- {note}\n" for note in notes) if notes else "")
 
 
-def _merge_task_and_metric(body: Iterable[list[str]]) -> list[list[str]]:
-    """One narrow column for both, filled where it changes, so that a table fits a terminal."""
-    merged, last = [], ""
-    for task, metric, *rest in body:
-        text = f"{task} {metric}"
-        merged.append(["" if text == last else text, *rest])
-        last = text
-    return merged
+def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:
+    """Each part's title, the marks that all its rows share and its rows; then what the marks mean, which columns the
+    width left no room for, and the notes."""
+    marks, lines, without = Marks(), list[str](), dict[str, None]()
+    for part in _parts(frame):
+        rows, common = _rows_and_common_flags(part)
+        shared = [flag for flag in common if flag != "unusable"]  # which stands in the cells
+        lines += paragraph(_title(part), width)
+        lines += paragraph(f"every row: {marks.of(shared)}", width) if shared else []
+        body = [(f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared)) for row in rows]
+        header, body = _without_empty(HEADER[2:], body)
+        drawn, left_out = board(header, body, width, left=LEFT, spare=SPARE)
+        lines += ["", *drawn, ""]
+        without |= dict.fromkeys(left_out)
+    below = marks.legend(width)
+    if without:
+        names = ", ".join(name for name in HEADER if name in without)
+        below += paragraph(f"Left out where {width} columns are too few: {names}. --format csv has them.", width)
+    lines += [*below, ""] if below and notes else below
+    for note in notes:
+        lines += paragraph(note, width)
+    return "".join(line + "\n" for line in lines)
+
+
+def _marked_cells(row: dict[str, Any], marks: Marks, shared: Iterable[str]) -> list[str]:
+    """The cells from the model on, with marks for the row's own flags, and one in each speed that can't be used."""
+    flags = str(row["flags"]).split()
+    doubted = "unusable" in flags and any(not missing(row[column]) for column in SPEEDS)
+    own = marks.of(flag for flag in flags if flag not in shared and not (doubted and flag == "unusable"))
+    tilde = marks.of(["unusable"]) if doubted else ""
+    figures = [
+        tilde + short(row[column]) if column in SPEEDS and not missing(row[column]) else short(row[column])
+        for column in FIGURES
+    ]
+    status = "" if row["status"] == "ok" else row["status"]
+    name = named(row["model"], row["options"])
+    return [name, score_text(row), row["rank"] or "-", *figures, " ".join(text for text in (status, own) if text)]
+
+
+def _without_empty(
+    header: Sequence[str], body: list[tuple[str, list[str]]]
+) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """The table without the columns in which nothing was measured, as those of speed with --no-profile. The score
+    stays, unless other figures stand for the row."""
+    full = [i == 0 or any(cells[i] not in ("", "-") for _, cells in body) for i in range(len(header))]
+    full[1] |= not any(full[3:9])
+
+    def kept(cells: Sequence[str]) -> list[str]:
+        return [cell for cell, keep in zip(cells, full, strict=True) if keep]
+
+    return kept(header), [(heading, kept(cells)) for heading, cells in body]
 
 
 def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -174,12 +203,16 @@ def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
 
 def _section(part: pd.DataFrame) -> tuple[str, list[list[str]]]:
     """Title and cells; flags that every row has stand in the title, once."""
+    rows, common = _rows_and_common_flags(part)
+    for row in rows:
+        row["flags"] = " ".join(flag for flag in str(row["flags"]).split() if flag not in common)
+    return _title(part) + (f" · all rows: {' '.join(common)}" if common else ""), [_cells(row) for row in rows]
+
+
+def _rows_and_common_flags(part: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
     rows = [dict(row) for _, row in part.iterrows()]
     flags = [str(row["flags"]).split() for row in rows]
-    common = [flag for flag in flags[0] if len(rows) > 1 and all(flag in others for others in flags)]
-    for row, own in zip(rows, flags, strict=True):
-        row["flags"] = " ".join(flag for flag in own if flag not in common)
-    return _title(part) + (f" · all rows: {' '.join(common)}" if common else ""), [_cells(row) for row in rows]
+    return rows, [flag for flag in flags[0] if len(rows) > 1 and all(flag in others for others in flags)]
 
 
 def _title(part: pd.DataFrame) -> str:
@@ -191,14 +224,17 @@ def _title(part: pd.DataFrame) -> str:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    """The cells under HEADER. An arrow marks the metrics where lower is better."""
-    metric = row["metric"] + ("" if row["higher_is_better"] else " ↓")
+    """The cells under HEADER."""
     status = "" if row["status"] == "ok" else row["status"]
-    figures = ("train_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "train_peak_mib", "params", "train_s")
     return [
-        row["task"], metric, named(row["model"], row["options"]), score_text(row), row["rank"] or "-",
-        *(short(row[column]) for column in figures), " ".join(text for text in (status, row["flags"]) if text),
+        row["task"], _metric(row), named(row["model"], row["options"]), score_text(row), row["rank"] or "-",
+        *(short(row[column]) for column in FIGURES), " ".join(text for text in (status, row["flags"]) if text),
     ]  # fmt: skip
+
+
+def _metric(row: dict[str, Any]) -> str:
+    """An arrow marks the metrics where lower is better."""
+    return str(row["metric"]) + ("" if row["higher_is_better"] else " ↓")
 
 
 def _digits(number: float, significant: int = 4) -> int:
