@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import sys
 from importlib import import_module
@@ -22,6 +23,9 @@ VERBS = {
     "new-plugin": "Write the skeleton of a plugin package with its tests.",
     "doctor": "Check this machine and this installation.",
 }
+
+
+HELP_WIDTH = 100
 
 
 class Verbs(click.Group):
@@ -51,7 +55,7 @@ class Verbs(click.Group):
             formatter.write_dl([*VERBS.items()])
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": HELP_WIDTH})
 @click.version_option(package_name="dlbench")
 def group() -> None:
     """Which architecture wins, under your budget of accuracy, speed and memory?
@@ -65,13 +69,15 @@ def main() -> None:
     can't be written), are one line and exit status 2. What a stream can't encode is shown as `?`."""
     from ..contract.importing import import_path
     from ..errors import DlbenchError
+    from ..tables.layout import terminal_width
 
+    gc.set_threshold(50_000, *gc.get_threshold()[1:])  # what a command imports and collects is no garbage
     sys.path[:] = import_path()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        group(prog_name="dlbench")
+        group(prog_name="dlbench", terminal_width=min(terminal_width(80), HELP_WIDTH) - 2)
     except (DlbenchError, OSError) as error:
         if "--debug" in sys.argv:
             raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
 
 from ..contract.choice import format_value, option_defaults
 from ..plan.catalog import KINDS_OF_SPEC, Catalog, check_extra, discover
+from ..tables import layout
+from ..tables.layout import terminal_width
 
 WHAT = [*KINDS_OF_SPEC, "plugins"]
 
@@ -19,13 +20,15 @@ WHAT = [*KINDS_OF_SPEC, "plugins"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
     """List models, tasks, suites, optimizers, schedules, regularizers or plugins."""
-    catalog = discover(plugins)
+    catalog = discover(plugins, KINDS_OF_SPEC if what == "plugins" else (what,))
     if what != "plugins":  # that listing is where a broken one is looked up
         check_extra(catalog, plugins)
     rows = (
         plugin_rows(catalog) if what == "plugins" else [describe(catalog, what, name) for name in catalog.specs[what]]
     )
     if as_json:
+        import json
+
         click.echo(json.dumps(rows, indent=1))
         return
     for line in columns(rows):
@@ -40,21 +43,29 @@ def describe(catalog: Catalog, what: str, name: str) -> dict[str, str]:
     row = {"name": name}
     if what == "models":
         row["family"] = spec.family
-        row["accepts"] = ", ".join(sorted({f"{i.label()} -> {o.label()}" for i, o in spec.accepts}))
+        row["accepts"] = accepts_of(spec)
     if what == "tasks":
         row["signature"] = f"{spec.input_kind.label()} -> {spec.output_kind.label()}"
         row["metric"] = spec.metric.name
     if what == "suites":
         row["description"] = spec.description
-    else:
-        row["options"] = options_of(spec.load if what == "tasks" else spec.build)
     row["plugin"] = catalog.provider(what, name).name
+    if what != "suites":
+        row["options"] = options_of(spec.load if what == "tasks" else spec.build)
     return row
+
+
+def accepts_of(spec: Any) -> str:
+    """A model's pairs of kinds, those of one input together: `graph -> classes, value; image -> classes`."""
+    outputs: dict[str, set[str]] = {}
+    for given, asked in spec.accepts:
+        outputs.setdefault(given.label(), set()).add(asked.label())
+    return "; ".join(f"{given} -> {', '.join(sorted(outputs[given]))}" for given in sorted(outputs))
 
 
 def options_of(builder: Any) -> str:
     """A builder's options with their defaults."""
-    return ",".join(f"{key}={format_value(value)}" for key, value in option_defaults(builder).items())
+    return ", ".join(f"{key}={format_value(value)}" for key, value in option_defaults(builder).items())
 
 
 def plugin_rows(catalog: Catalog) -> list[dict[str, str]]:
@@ -76,10 +87,8 @@ def _provided(catalog: Catalog, kind: str, plugin: str) -> int:
 
 
 def columns(rows: list[dict[str, str]]) -> list[str]:
-    """Rows as aligned text with a heading."""
+    """Rows as aligned text with a heading, as wide as the terminal."""
     if not rows:
         return ["(none)"]
     keys = list(rows[0])
-    table = [keys, *([row[key] for key in keys] for row in rows)]
-    widths = [max(len(line[i]) for line in table) for i in range(len(keys))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table]
+    return layout.columns(keys, [[row[key] for key in keys] for row in rows], range(len(keys)), terminal_width())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from typing import Any, TextIO
 
 from ..plan.plan import Job, Skip
 from ..results import Record
+from ..tables.layout import terminal_width
 
 
 def make_display(quiet: bool = False) -> Display:
@@ -100,7 +100,7 @@ class Terminal(Display):
         self._write("\r\x1b[2K" + text + "\n")
 
     def _status(self, text: str) -> None:
-        width = shutil.get_terminal_size().columns
+        width = terminal_width()
         self._write("\r\x1b[2K" + text[: width - 1])
 
 

@@ -10,7 +10,10 @@ from ..contract.specs import Block, ModelSpec, Suite, TaskSpec
 from ..errors import unknown
 from ..plan.catalog import Catalog, check_extra, discover
 from ..plan.plan import recipe_of, why_skip
+from ..tables.layout import paragraph, terminal_width
 from .list import options_of
+
+HANGING = 13 * " "
 
 
 @click.command()
@@ -21,8 +24,10 @@ def command(name: str, task: str | None, plugins: tuple[str, ...]) -> None:
     """Show a model, task, suite or ingredient; `dlbench show MODEL TASK` prints each recipe value and its layer."""
     catalog = discover(plugins)
     check_extra(catalog, plugins)
+    width = terminal_width()
     for line in pair_lines(catalog, name, task) if task else lines(catalog, name):
-        click.echo(line)
+        for part in paragraph(line, width, HANGING):
+            click.echo(part)
 
 
 def lines(catalog: Catalog, name: str) -> list[str]:

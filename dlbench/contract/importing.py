@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 
 def import_path() -> list[str]:
@@ -18,7 +17,7 @@ def import_path() -> list[str]:
     except FileNotFoundError:  # the folder has been removed
         return [entry for entry in sys.path if entry]
     asked = {os.path.abspath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
-    kept = here in {*asked, str(Path(__file__).resolve().parents[2])}
+    kept = here in {*asked, os.path.abspath(os.path.join(os.path.realpath(__file__), *[os.pardir] * 3))}
     others = [entry for entry in sys.path if entry and (kept or os.path.abspath(entry) != here)]
     return others if kept or len(others) == len(sys.path) else [*others, here]
 

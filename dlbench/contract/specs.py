@@ -10,11 +10,11 @@ from ..errors import UsageError, unknown
 from .importing import guest
 from .kinds import InputKind, Kind, OutputKind
 from .recipe import Settings
-from .runtime import Runtime
 from .sets import DataSet
 
 if TYPE_CHECKING:
     from .learner import Regularizer
+    from .runtime import Runtime
     from .schedule import Factor
     from .sets import Data
 

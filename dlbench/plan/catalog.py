@@ -10,12 +10,12 @@ import copy
 import fnmatch
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +28,7 @@ from ..contract.importing import guest
 from ..contract.specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
 from ..contract.vetting import Fault, vet
 from ..errors import UsageError, unknown
+from . import installed
 
 KINDS_OF_SPEC: dict[str, type] = {
     "models": ModelSpec,
@@ -49,7 +50,7 @@ class Source:
     @cached_property
     def version(self) -> str:
         """The version of the distribution that provides it; empty for a single file."""
-        from importlib.metadata import PackageNotFoundError, version
+        from importlib.metadata import PackageNotFoundError, entry_points, version
 
         if self.target.endswith(".py"):
             return ""
@@ -174,9 +175,9 @@ class Catalog:
             if name.startswith("dlbench_") and callable(getattr(module, name)) and not hasattr(hookspecs, name):
                 self._problem(source.name, str(unknown("hook", name, [n for n in vars(hookspecs) if "dlbench_" in n])))
 
-    def _collect(self) -> None:
+    def _collect(self, kinds: Iterable[str]) -> None:
         by_name = {source.name: source for source in self.sources}
-        for kind in KINDS_OF_SPEC:
+        for kind in kinds:
             for impl in getattr(self.plugins.hook, f"dlbench_{kind}").get_hookimpls():
                 source = by_name[impl.plugin_name]
                 try:
@@ -215,18 +216,19 @@ class Catalog:
         self.specs[kind][spec.name] = spec
 
 
-def discover(extra: Iterable[str] = ()) -> Catalog:
-    """The catalog of all installed plugins and of what `-p` names (a module, or a .py file)."""
-    installed = [Source(point.name, point.value) for point in entry_points(group="dlbench")]
-    return load_sources([*installed, *(Source(_plugin_name(text), text) for text in extra)])
+def discover(extra: Iterable[str] = (), kinds: Iterable[str] = KINDS_OF_SPEC) -> Catalog:
+    """The catalog of all installed plugins and of what `-p` names (a module, or a .py file). `kinds`: those of the
+    specs to ask for, as each costs time."""
+    found = [Source(name, target) for name, target in installed.plugins()]
+    return load_sources([*found, *(Source(_plugin_name(text), text) for text in extra)], kinds)
 
 
-def load_sources(sources: Iterable[Source]) -> Catalog:
-    """A catalog of just these plugins."""
+def load_sources(sources: Iterable[Source], kinds: Iterable[str] = KINDS_OF_SPEC) -> Catalog:
+    """A catalog of just these plugins, and of these kinds of specs."""
     catalog = Catalog()
     for source in sorted(dict.fromkeys(sources), key=lambda s: s.name):
         catalog._add(source)
-    catalog._collect()
+    catalog._collect(kinds)
     return catalog
 
 
@@ -273,6 +275,8 @@ class _Manager(pluggy.PluginManager):
     """Finds hooks by the prefix `dlbench_`, as pytest finds `pytest_`."""
 
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if not name.startswith("dlbench_") and not _is_marked(plugin, name):
+            return None
         options = super().parse_hookimpl_opts(plugin, name)
         if options is not None or not name.startswith("dlbench_"):
             return options
@@ -281,6 +285,12 @@ class _Manager(pluggy.PluginManager):
             return None
         return {"hookwrapper": False, "wrapper": False, "optionalhook": False, "tryfirst": False,
                 "trylast": False, "specname": None}  # fmt: skip
+
+
+def _is_marked(plugin: Any, name: str) -> bool:
+    """Whether `hookimpl` marks a function of another name; asked first, because pluggy looks long at each name."""
+    value = getattr(plugin, name, None) if not isinstance(plugin, ModuleType) else vars(plugin).get(name)
+    return inspect.isroutine(value) and hasattr(value, "dlbench_impl")
 
 
 def _manager() -> pluggy.PluginManager:

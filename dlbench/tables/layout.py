@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
+import sys
 import textwrap
 from collections.abc import Collection, Iterable, Sequence
 
@@ -12,14 +13,22 @@ NARROWEST = 40
 NAME = 20
 """A column of names as wide as this is worth a column of figures."""
 INDENT = "  "
-BREAKS = re.compile(r"(?<=,)|(?<= )(?!->)(?<!-> )")
+BREAKS = re.compile(r"(?<=,)(?!\d)|(?<= )(?!->)")
 
 Rows = Sequence[Sequence[str]]
 
 
-def terminal_width() -> int:
-    """The columns to fill: what COLUMNS says, else those of the terminal on standard output, else 120."""
-    return max(NARROWEST, shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns)
+def terminal_width(default: int = DEFAULT_WIDTH) -> int:
+    """The columns to fill: what COLUMNS says, else those of the terminal on standard output, else the default. As
+    shutil has it, whose import takes longer than a help page."""
+    asked = os.environ.get("COLUMNS", "")
+    width = int(asked) if asked.isdecimal() else 0
+    if not width and sys.__stdout__ is not None:
+        try:
+            width = os.get_terminal_size(sys.__stdout__.fileno()).columns
+        except (ValueError, OSError):  # closed, or no terminal
+            width = 0
+    return max(NARROWEST, width or default)
 
 
 def paragraph(text: str, width: int, hanging: str = INDENT) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -22,6 +21,8 @@ def why_not(input_kind: Any, output_kind: Any, runtime: Any) -> str | None:
 
 def built_for_cuda() -> bool:
     """Builds for CUDA have a local version, as in 2.1.0+cu121; the Python package index has builds for the CPU only."""
+    from importlib.metadata import PackageNotFoundError, version  # takes longer to import than all of this package
+
     try:
         return "+cu" in version("dgl")
     except PackageNotFoundError:  # a build of the user's own, which no metadata describes

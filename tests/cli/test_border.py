@@ -133,7 +133,8 @@ def test_names_that_would_be_read_as_something_else_are_refused(name: Any) -> No
         vet(replace(SPECS[0], name=name))
 
 
-def test_a_wrong_spec_is_one_line_and_everything_else_is_listed(plugin: Any) -> None:
+def test_a_wrong_spec_is_one_line_and_everything_else_is_listed(plugin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
     file = plugin("wrong", """
 def dlbench_models():
     yield model("bad", accepts=(Image, Classes))
@@ -210,6 +211,7 @@ def test_an_installed_plugin_with_a_wrong_hook_is_one_line(
     assert name.startswith("misnamed")
     assert said in problem
     assert found.model("mlp")
+    monkeypatch.setenv("COLUMNS", "400")
     listed = dlbench("list", "plugins")
     assert [said in line for line in listed.out.splitlines() if line.startswith("misnamed")] == [True]
     assert dlbench("run", "-m", "constant", "-t", "digits", "--dry-run").code == 0

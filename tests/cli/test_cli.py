@@ -143,13 +143,47 @@ def test_help_names_every_verb_and_each_has_its_own() -> None:
 @pytest.mark.parametrize("what", ["models", "tasks", "optimizers", "schedules", "regularizers", "suites", "plugins"])
 def test_list_as_text_and_as_json_say_the_same(what: str, plugin: Path) -> None:
     rows = json.loads(dlbench("list", what, "--json", "-p", plugin).out)
-    text = dlbench("list", what, "-p", plugin).out.splitlines()
+    folded = dlbench("list", what, "-p", plugin).out.splitlines()
+    text = [line for line in folded if not line.startswith(" ")]
     assert len(text) == len(rows) + 1
     assert text[0].split() == list(rows[0])
+    shown = {word for line in folded for word in line.split()}
+    assert {word for row in rows for value in row.values() for word in value.split()} <= shown
     for row, line in zip(rows, text[1:], strict=True):
         assert line.split()[0] == next(iter(row.values()))
     if what in ("models", "plugins"):
         assert any("mine" in line.split()[0] for line in text)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("what", ["models", "tasks", "optimizers", "schedules", "regularizers", "suites", "plugins"])
+def test_a_listing_fits_the_terminal_and_breaks_no_word(what: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    lines = dlbench("list", what).out.splitlines()
+    assert max(map(len, lines)) <= width
+    rows = json.loads(dlbench("list", what, "--json").out)
+    words = {word for row in rows for value in row.values() for word in value.split()}
+    assert words <= {word for line in lines for word in line.split()}
+
+
+def test_a_listing_asks_for_its_own_kind_only(tmp_path: Path) -> None:
+    file = tmp_path / "lazy.py"
+    file.write_text("def dlbench_tasks():\n    raise RuntimeError('nobody asked')\n")
+    assert "have problems" not in dlbench("list", "models", "-p", file).err
+    assert "1 plugins have problems" in dlbench("list", "tasks", "-p", file).err
+    assert "nobody asked" in dlbench("list", "plugins", "-p", file).out
+
+
+@pytest.mark.parametrize("words", [["--help"], ["list", "models"]])
+def test_what_only_costs_time_is_not_imported(words: list[str]) -> None:
+    code = (
+        "import sys\nbefore = set(sys.modules)\nfrom dlbench.cli import main\nsys.argv[0] = 'dlbench'\n"
+        "try:\n    main()\nfinally:\n"
+        "    slow = {'importlib.metadata', 'email', 'zipfile', 'subprocess', 'shutil', 'json'} & set(sys.modules)\n"
+        "    print('slow:', *sorted(slow - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "slow:"
 
 
 def test_list_shows_a_broken_plugin_in_one_line(tmp_path: Path, plugin: Path) -> None:

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
 
 import psutil
 import pytest
@@ -41,15 +40,17 @@ def children_s(command: list[str], environment: dict[str, str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-@pytest.mark.parametrize(
-    ("arguments", "limit_s"), [(["--help"], 0.25), (["list", "models"], 0.5)], ids=["help", "list"]
-)
-def test_start_up_is_quick(tmp_path: Path, arguments: list[str], limit_s: float) -> None:
-    """The first start compiles the modules into a folder of its own, as an installation does, and doesn't count."""
+@pytest.mark.parametrize(("arguments", "limit"), [(["--help"], 7), (["list", "models"], 13)], ids=["help", "list"])
+def test_start_up_is_quick(tmp_path: Path, arguments: list[str], limit: float) -> None:
+    """Relative to a Python that does nothing: measured 4.3 to 5.1 and 9 to 10.5 on a busy machine. The first start
+    compiles the modules into a folder of its own, as an installation does, and doesn't count. Of each the fastest of
+    several turns, as others on the machine only add."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment = {**kept, "PYTHONPYCACHEPREFIX": str(tmp_path)}
-    _, *found = [children_s([*DLBENCH, *arguments], environment) for _ in range(6)]
-    assert median(found) <= limit_s, found
+    commands = ([sys.executable, "-c", "pass"], [*DLBENCH, *arguments])
+    turns = [[children_s(command, environment) for command in commands] for _ in range(9)]
+    bare, ours = map(min, zip(*turns, strict=True))
+    assert ours <= limit * bare, turns
 
 
 def server_s() -> float:

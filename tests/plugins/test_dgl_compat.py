@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import subprocess
@@ -153,10 +154,10 @@ def test_a_missing_dgl_skips_the_cell_and_the_catalog_stays_whole(monkeypatch: p
 
 @needs_dgl
 def test_what_this_build_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(available, "version", lambda name: {"dgl": "2.1.0"}[name])
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: {"dgl": "2.1.0"}[name])
     assert why_not() is None
     assert why_not(device="cuda:0", precision="tf32") == "this DGL build has no CUDA"
-    monkeypatch.setattr(available, "version", lambda name: {"dgl": "2.1.0+cu121"}[name])
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: {"dgl": "2.1.0+cu121"}[name])
     assert why_not(device="cuda:0", precision="tf32") is None
     assert "precision" in (why_not(precision="bf16") or "")
     assert "torch.compile" in (why_not(compile=True) or "")

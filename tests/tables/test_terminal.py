@@ -157,6 +157,7 @@ def test_words_longer_than_a_line_stay_whole() -> None:
     assert paragraph(f"see {long} for all", 40) == ["see", f"  {long}", "  for all"]
     assert paragraph("a state-of-the-art word", 16) == ["a", "  state-of-the-art", "  word"]
     assert folded("mlp[depth=3,width=64]", 12) == ["mlp[depth=3,", "width=64]"]
+    assert folded("100,000 of 1,113", 9) == ["100,000", "of 1,113"]
     assert folded("image -> classes, graph -> value", 17) == ["image -> classes,", "graph -> value"]
 
 

@@ -1,0 +1,59 @@
+"""Which plugins are installed: the entry points of the group `dlbench`, without importlib.metadata, whose own imports
+take longer than all else that `dlbench list` does."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+
+GROUP = "dlbench"
+METADATA = (".dist-info", ".egg-info")
+
+
+def plugins() -> list[tuple[str, str]]:
+    """Name and target of each entry point, as importlib.metadata finds them: of distributions of one name the first on
+    Python's path counts. Asks importlib.metadata where something else than folders may hold distributions."""
+    if any(os.path.isfile(entry) for entry in sys.path) or any(
+        hasattr(finder, "find_distributions") and getattr(finder, "__name__", "") != "PathFinder"
+        for finder in sys.meta_path
+    ):
+        from importlib.metadata import entry_points
+
+        return [(point.name, point.value) for point in entry_points(group=GROUP)]
+    seen: set[str] = set()
+    found = []
+    for folder in sys.path:
+        for distribution, path in _distributions(folder or "."):
+            if distribution not in seen:
+                seen.add(distribution)
+                found += _read(os.path.join(path, "entry_points.txt"))
+    return found
+
+
+def _distributions(folder: str) -> Iterator[tuple[str, str]]:
+    """The distributions whose metadata lie in a folder: normalized name and path."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries if entry.name.lower().endswith(METADATA)]
+    except OSError:
+        return
+    for name in names:
+        distribution = re.sub(r"[-_.]+", "-", os.path.splitext(name)[0].partition("-")[0]).lower()
+        yield distribution, os.path.join(folder, name)
+
+
+def _read(path: str) -> Iterator[tuple[str, str]]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError):
+        return
+    section = ""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith("[") and line.endswith("]"):
+            section = line[1:-1]
+        elif section == GROUP and "=" in line and not line.startswith("#"):
+            name, _, value = line.partition("=")
+            yield name.strip(), value.strip()
