@@ -40,7 +40,7 @@ class Silent:
 
     def started(self, *_: object) -> None: ...
 
-    progress = finished = skipped = started
+    progress = finished = skipped = begins = started
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ..errors import DlbenchError, NoData
 from ..measure.devices import ask, hinted
 from ..plan.catalog import Catalog, check_extra, discover
 from ..plan.plan import Plan, Request, plan
-from ..results import Results
+from ..results import BySuite, Results
 from . import units
 from .choose import choose_suites
 
@@ -159,7 +159,12 @@ def execute(catalog: Catalog, made: Plan, request: Request, limits: dict[str, An
     try:
         records = runner.run(made)
     except KeyboardInterrupt:
-        click.echo("\ndlbench: stopped; what is done is kept. The same command goes on from here.", err=True)
+        write_tables(runner.results)
+        click.echo(
+            f"\ndlbench: stopped; what is done is kept, and its table is {runner.results.root}/leaderboard.csv. "
+            "The same command goes on from here.",
+            err=True,
+        )
         return INTERRUPTED
     warn_of_problems({name: text for name, text in catalog.problems.items() if known.get(name) != text})
     conclude(runner, made, given["as_json"])
@@ -169,17 +174,14 @@ def execute(catalog: Catalog, made: Plan, request: Request, limits: dict[str, An
 
 
 def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
-    """Write leaderboard.csv and metrics.csv of the results folder and print this run's rows."""
+    """Write the tables of the results folder, print this run's rows, what didn't end ok, and what to type next."""
     from ..tables import leaderboard
+    from ..tables.layout import terminal_width
+    from .closing import closing
 
-    results = runner.results
-    everything = results.everything()
-    for problem in everything.problems:
-        click.echo(f"dlbench: {problem}", err=True)
+    everything = write_tables(runner.results)
     if not any(everything.values()):
         return
-    leaderboard.write_csv(leaderboard.rows(everything), results.root / "leaderboard.csv")
-    leaderboard.write_csv(leaderboard.metrics(everything), results.root / "metrics.csv")
     names = {job.name for job in made.jobs}
     mine = {suite: [r for r in records if r.name in names] for suite, records in everything.items()}
     frame = leaderboard.rows({suite: records for suite, records in mine.items() if records})
@@ -188,15 +190,24 @@ def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
         click.echo(json.dumps({"rows": body, "skips": [asdict(skip) for skip in runner.skips]}, indent=1))
         return
     click.echo(leaderboard.render(frame, "terminal", notes=leaderboard.notes(mine)), nl=False)
-    if runner.skips:
-        click.echo(f"{len(runner.skips)} pairs skipped because they don't fit (--dry-run lists them).")
-    found = len(records_of(mine)) - runner.ran
-    click.echo(f"{runner.ran} run now, {found} found done; records and leaderboard.csv are in {results.root}/")
+    records = {record.name: record for records in mine.values() for record in records}
+    click.echo()
+    for line in closing([*records.values()], runner.ran, len(runner.skips), runner.results.root, terminal_width()):
+        click.echo(line)
 
 
-def records_of(by_suite: Mapping[str, list[Any]]) -> set[str]:
-    """The names of all records."""
-    return {record.name for records in by_suite.values() for record in records}
+def write_tables(results: Results) -> BySuite:
+    """Write leaderboard.csv and metrics.csv of a results folder, where it has records, which are returned. What can't
+    be read there is said."""
+    from ..tables import leaderboard
+
+    everything = results.everything()
+    for problem in everything.problems:
+        click.echo(f"dlbench: {problem}", err=True)
+    if any(everything.values()):
+        leaderboard.write_csv(leaderboard.rows(everything), results.root / "leaderboard.csv")
+        leaderboard.write_csv(leaderboard.metrics(everything), results.root / "metrics.csv")
+    return everything
 
 
 def show_plan(made: Plan, as_json: bool) -> None:

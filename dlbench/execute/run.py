@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,9 +23,14 @@ _HOW_TO_KEEP = " (--accept-stale keeps them)"
 class Display(Protocol):
     """What shows a run to a person."""
 
+    def begins(self, cells: Sequence[Job], profiles: Sequence[Job], at_once: int) -> None:
+        """What is going to run, cells `at_once`; a profile whose cells fail will not."""
+        ...
+
     def started(self, job: Job, position: int, total: int) -> None: ...
     def progress(self, job: Job, point: Mapping[str, Any]) -> None:
-        """A cell's new point of its curve, or the `launch` of `launches` that a profile begins."""
+        """A cell's new point of its curve (`seconds`: of training so far, without its start), or the `launch` of
+        `launches` that a profile begins."""
         ...
 
     def finished(self, job: Job, record: Record) -> None: ...
@@ -59,14 +64,19 @@ class Runner:
     skips: list[Skip] = field(default_factory=list)
     ran: int = 0
 
+    def __post_init__(self) -> None:
+        self.hashes = HashCache(self.cache)
+
     def run(self, plan: Plan) -> list[Record]:
         """Every record of the plan, old and new. Cells first; then profiles, each alone on the machine, of the pairs
         with a cell that ended ok. A job that turns out not to apply becomes a skip."""
         for suite in dict.fromkeys(job.suite for job in plan.jobs):
             self.results.assign(suite, {job.square: job.name for job in plan.jobs if job.suite == suite})
         self.skips += plan.skips
-        self.hashes = HashCache(self.cache)
-        self.known = self._look_up(plan.jobs)
+        self.known = self.look_up(plan.jobs)
+        cells = [job for job in plan.cells if job.name not in self.known and job.no_data is None]
+        profiles = [job for job in plan.profiles if job.name not in self.known]
+        self.display.begins(cells, profiles, self.jobs)
         preload = [module for job in plan.jobs for module in job.preload]
         with LocalExecutor(preload, self.jobs) as executor:
             records = self._cells(plan.cells, executor)
@@ -136,7 +146,7 @@ class Runner:
         body = {"profile": profile, "params": launches[0]["params"], "flags": flags}
         return {**result, "body": body}
 
-    def _look_up(self, jobs: list[Job]) -> dict[str, Record]:
+    def look_up(self, jobs: Sequence[Job]) -> dict[str, Record]:
         """The records that are there and done, by name. What is stale is said, and runs again."""
         known: dict[str, Record] = {}
         stale: dict[str, int] = {}

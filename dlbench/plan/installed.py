@@ -23,7 +23,7 @@ def plugins() -> list[tuple[str, str]]:
 
         return [(point.name, point.value) for point in entry_points(group=GROUP)]
     seen: set[str] = set()
-    found = []
+    found: list[tuple[str, str]] = []
     for folder in sys.path:
         for distribution, path in _distributions(folder or "."):
             if distribution not in seen:

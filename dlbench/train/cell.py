@@ -173,7 +173,7 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     def progress(point: dict[str, Any], share: float) -> None:
         report({
             "share": (fold + share) / folds, "epoch": point["epoch"], "metric": metric.name,
-            "value": point["val"][metric.name], "unit": metric.unit,
+            "value": point["val"][metric.name], "unit": metric.unit, "seconds": point["seconds"],
         })  # fmt: skip
 
     trainer = Trainer(

@@ -127,6 +127,8 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -
     _, errors = parent.communicate(timeout=30)
     assert parent.returncode == 130
     assert "goes on from here" in errors
+    rows = (record_path(tmp_path, "bad-good").parents[1] / "leaderboard.csv").read_text().splitlines()
+    assert [row for row in rows if ",bad_good," in row]
     assert not psutil.wait_procs(family, timeout=10)[1]
 
 

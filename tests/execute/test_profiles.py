@@ -49,6 +49,8 @@ class Notes:
         self.positions: list[tuple[int, int]] = []
         self.stop_at = stop_at
 
+    def begins(self, cells: object, profiles: object, at_once: int) -> None: ...
+
     def started(self, job: Job, position: int, total: int) -> None:
         self.positions.append((position, total))
 
