@@ -134,8 +134,9 @@ class Terminal(Display):
         end = "" if run is None else f" (run: {duration(run)})"
         count = f"[{number}/{self._total}] "
         seed = "profile" if job.protocol else f"seed {job.seed}"
-        texts = [f"{count}{job.task} x {job.model}, {seed}: {', '.join(parts[start:])}{end}" for start in (0, 1)
-                 if parts[start:]]  # fmt: skip
+        pair, last = f"{job.task} x {job.model}", parts[1:] or parts
+        texts = [f"{count}{pair}, {seed}: {', '.join(some)}{end}" for some in (parts, last)]
+        texts.append(f"{count}{pair}: {', '.join(last)}{end}")
         texts.append(f"{count}{seed}: {', '.join(parts)}{end}")
         room = terminal_width() - 1
         fitting = [text for text in texts if len(text) <= room]
