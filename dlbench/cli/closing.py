@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..results import Record
@@ -47,7 +47,7 @@ def not_ok(what: str, records: Sequence[Record]) -> str:
     return f"{counts.total()} of {counted(len(records), what)} ({each})"
 
 
-def following(records: Iterable[Record], root: Path) -> list[str]:
+def following(records: Sequence[Record], root: Path) -> list[str]:
     """What to type next, by how the records ended."""
     cells = [record for record in records if not record.is_profile]
     found = {"failed" if (status := _status(record)) in MENDED else status for record in records}
@@ -63,11 +63,9 @@ def following(records: Iterable[Record], root: Path) -> list[str]:
     return [*lines, f"dlbench table {root}: prints all rows again; --sort COLUMN, --format csv|md"]
 
 
-def _by_type(records: Iterable[Record]) -> list[tuple[str, list[Record]]]:
-    cells, profiles = [], []
-    for record in records:
-        (profiles if record.is_profile else cells).append(record)
-    return [("cell", cells), ("profile", profiles)]
+def _by_type(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    cells = [record for record in records if not record.is_profile]
+    return [("cell", cells), ("profile", [record for record in records if record.is_profile])]
 
 
 def _status(record: Record) -> str:

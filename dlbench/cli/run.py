@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,12 +93,13 @@ def command(**given: Any) -> None:
     warn_of_unused_device(given["device"], request.runtime)
     made = plan(catalog, request)
     if given["dry_run"]:
-        show_plan(made, given["as_json"])
+        runner = runner_of(catalog, request, limits, given)
+        show_plan(made, set(runner.look_up(made.jobs)), given["as_json"])
         return
     if made.missing and not given["offline"]:
         fetch_missing(made, request)
         made = plan(catalog, request)
-    sys.exit(execute(catalog, made, request, limits, given))
+    sys.exit(execute(runner_of(catalog, request, limits, given), made, given["as_json"]))
 
 
 def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
@@ -138,12 +139,12 @@ def fetch_missing(made: Plan, request: Request) -> None:
             click.echo(f"dlbench: {error}", err=True)
 
 
-def execute(catalog: Catalog, made: Plan, request: Request, limits: dict[str, Any], given: Mapping[str, Any]) -> int:
-    """Run a plan, write the CSVs, print the table; returns the exit status."""
+def runner_of(catalog: Catalog, request: Request, limits: dict[str, Any], given: Mapping[str, Any]) -> Runner:
+    """What runs a plan, and knows what of it is done."""
     from ..execute.run import Limits, Runner
     from .progress import make_display
 
-    runner = Runner(
+    return Runner(
         catalog=catalog,
         results=Results(given["results"]),
         display=make_display(quiet=given["as_json"]),
@@ -155,6 +156,11 @@ def execute(catalog: Catalog, made: Plan, request: Request, limits: dict[str, An
         fresh=given["fresh"],
         accept_stale=given["accept_stale"],
     )
+
+
+def execute(runner: Runner, made: Plan, as_json: bool) -> int:
+    """Run a plan, write the CSVs, print the table; returns the exit status."""
+    catalog = runner.catalog
     known = dict(catalog.problems)
     try:
         records = runner.run(made)
@@ -167,7 +173,7 @@ def execute(catalog: Catalog, made: Plan, request: Request, limits: dict[str, An
         )
         return INTERRUPTED
     warn_of_problems({name: text for name, text in catalog.problems.items() if known.get(name) != text})
-    conclude(runner, made, given["as_json"])
+    conclude(runner, made, as_json)
     if not records:
         raise DlbenchError("nothing ran: every pair was skipped" if runner.skips else "there is nothing to run")
     return 0 if all(record.status == "ok" for record in records) and not runner.results.problems else NOT_OK
@@ -210,19 +216,20 @@ def write_tables(results: Results) -> BySuite:
     return everything
 
 
-def show_plan(made: Plan, as_json: bool) -> None:
-    """Print what would run and what is skipped."""
-    jobs = [{"suite": j.suite, "job": j.title, "record": j.name, "no_data": j.no_data} for j in made.jobs]
-    skips = [asdict(skip) for skip in made.skips]
+def show_plan(made: Plan, done: Collection[str], as_json: bool) -> None:
+    """Print what would run, what is done and what is skipped."""
     if as_json:
-        click.echo(json.dumps({"jobs": jobs, "skips": skips}, indent=1))
+        jobs = [
+            {"suite": job.suite, "job": job.title, "record": job.name, "no_data": job.no_data, "done": job.name in done}
+            for job in made.jobs
+        ]
+        click.echo(json.dumps({"jobs": jobs, "skips": [asdict(skip) for skip in made.skips]}, indent=1))
         return
-    for job in jobs:
-        note = f"  (no data: {job['no_data']})" if job["no_data"] else ""
-        click.echo(f"run   {job['job']}{note}")
-    for skip in made.skips:
-        click.echo(f"skip  {skip.task} x {skip.model}: {skip.reason}")
-    click.echo(f"{len(made.cells)} cells, {len(made.profiles)} profiles, {len(made.skips)} pairs skipped")
+    from ..tables.layout import terminal_width
+    from .outline import outline
+
+    for line in outline(made, done, terminal_width()):
+        click.echo(line)
 
 
 def warn_of_problems(problems: Mapping[str, str]) -> None:

@@ -222,14 +222,15 @@ def test_a_dry_run_lists_jobs_and_skips_and_leaves_nothing(tmp_path: Path, monke
     words = ["run", "-m", "perceptron", "-m", "gcn", "-t", "digits", "--seeds", "7,9", "--device", "cpu", "--dry-run"]
     text = dlbench(*words)
     assert text.out.splitlines() == [
-        "run   digits x perceptron, seed 7",
-        "run   digits x perceptron, seed 9",
-        "run   digits x perceptron, profile",
+        "run   digits x perceptron: seeds 7, 9 and profile",
         "skip  digits x gcn: gcn doesn't accept image -> classes",
-        "2 cells, 1 profiles, 1 pairs skipped",
+        "To run: 2 cells and 1 profile. Done: 0. Skipped: 1 pair.",
     ]
     found = json.loads(dlbench(*words, "--json").out)
-    assert [job["job"] for job in found["jobs"]] == [line[6:] for line in text.out.splitlines()[:3]]
+    assert [job["job"] for job in found["jobs"]] == [
+        f"digits x perceptron, {what}" for what in ("seed 7", "seed 9", "profile")
+    ]
+    assert not any(job["done"] for job in found["jobs"])
     assert len({job["record"] for job in found["jobs"]}) == 3
     assert [(skip["model"], skip["task"]) for skip in found["skips"]] == [("gcn", "digits")]
     assert list(tmp_path.iterdir()) == []

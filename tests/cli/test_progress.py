@@ -12,9 +12,10 @@ import pytest
 from dlbench import ProfileProtocol
 from dlbench.cli.closing import closing, following
 from dlbench.cli.forecast import Forecast, duration
+from dlbench.cli.outline import outline, ranges
 from dlbench.cli.progress import Display, Terminal
 from dlbench.contract.choice import Choice
-from dlbench.plan.plan import Job, Skip
+from dlbench.plan.plan import Job, Plan, Skip
 from factories import cell, profile
 
 CLEAR = "\r\x1b[2K"
@@ -192,3 +193,25 @@ def test_the_end_fits(width: int) -> None:
         cell(seed=i, status=status, reason="x") for i, status in enumerate(("oom", "timeout", "failed", "no_data"))
     ]
     assert max(map(len, closing(records, 4, 2, Path("runs"), width))) <= width
+
+
+# --- dry runs ---------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_groups_pairs_by_suite_and_what_is_done() -> None:
+    jobs = [job(seed) for seed in (0, 1, 2, 7)] + [job(0, "gpt", "text"), job(None)]
+    for it in jobs:
+        it.suite, it.no_data = ("b", "it isn't there") if it.task.name == "text" else ("a", None)
+    skips = [Skip("a", "gcn", task, "gcn doesn't accept them") for task in ("digits", "mnist")]
+    made = Plan(cells=jobs[:-1], profiles=jobs[-1:], skips=skips)
+    assert outline(made, {jobs[3].name, jobs[5].name}, 120) == [
+        "suite a",
+        "done  digits x mlp: seed 7 and profile",
+        "run   digits x mlp: seeds 0-2",
+        "skip  digits, mnist x gcn: gcn doesn't accept them",
+        "suite b",
+        "run   text x gpt: seed 0  (no data: it isn't there)",
+        "To run: 4 cells and 0 profiles. Done: 2. Skipped: 2 pairs.",
+    ]
+    assert max(map(len, outline(made, set(), 40))) <= 40
+    assert ranges([0, 1, 3, 4, 5, 9]) == "0, 1, 3-5, 9"

@@ -94,6 +94,18 @@ def test_a_second_run_runs_nothing_and_prints_the_same_row(first: tuple[Path, Do
     assert "0 run now, 1 found done" in dlbench(*TINY, "--results", folder).out
 
 
+def test_a_dry_run_marks_what_is_done(first: tuple[Path, Done]) -> None:
+    folder, _ = first
+    before = stamps(folder)
+    words = [*TINY, "--results", folder, "--dry-run"]
+    done = dlbench(*words)
+    assert done.out.splitlines()[0].startswith("done  digits x perceptron")
+    assert done.out.splitlines()[-1] == "To run: 0 cells and 0 profiles. Done: 1. Skipped: 0 pairs."
+    assert [job["done"] for job in json.loads(dlbench(*words, "--json").out)["jobs"]] == [True]
+    assert dlbench(*words, "--fresh").out.splitlines()[0].startswith("run   digits x perceptron")
+    assert stamps(folder) == before
+
+
 @pytest.mark.slow
 def test_fresh_runs_again_and_gets_the_same_metrics(first: tuple[Path, Done]) -> None:
     folder, _ = first
