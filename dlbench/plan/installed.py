@@ -4,11 +4,11 @@ take longer than all else that `dlbench list` does."""
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 
 GROUP = "dlbench"
+HEADING = f"[{GROUP}]".encode()
 METADATA = (".dist-info", ".egg-info")
 
 
@@ -28,26 +28,26 @@ def plugins() -> list[tuple[str, str]]:
         for distribution, path in _distributions(folder or "."):
             if distribution not in seen:
                 seen.add(distribution)
-                found += _read(os.path.join(path, "entry_points.txt"))
+                found += _read(f"{path}/entry_points.txt")
     return found
 
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:
     """The distributions whose metadata lie in a folder: normalized name and path."""
     try:
-        with os.scandir(folder) as entries:
-            names = [entry.name for entry in entries if entry.name.lower().endswith(METADATA)]
+        names = [name for name in os.listdir(folder) if name.endswith(METADATA)]
     except OSError:
         return
     for name in names:
-        distribution = re.sub(r"[-_.]+", "-", os.path.splitext(name)[0].partition("-")[0]).lower()
-        yield distribution, os.path.join(folder, name)
+        distribution = os.path.splitext(name)[0].partition("-")[0].lower().replace("_", "-").replace(".", "-")
+        yield distribution, f"{folder}/{name}"
 
 
 def _read(path: str) -> Iterator[tuple[str, str]]:
     try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
+        with open(path, "rb") as file:
+            content = file.read()
+        text = content.decode() if HEADING in content else ""
     except (OSError, UnicodeDecodeError):
         return
     section = ""
