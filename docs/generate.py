@@ -108,10 +108,11 @@ def task_row(spec: TaskSpec) -> list[str]:
     metric = spec.metric
     asks = f"{spec.input_kind.label()} → {spec.output_kind.label()}"
     arrow = "" if metric.higher_is_better else " ↓"
+    floor = None if callable(spec.floor) and spec.name.endswith(":*") else spec.floor_of({})
     reference = f"{figure(spec.reference.value, metric.unit)}: {spec.reference.source}" if spec.reference else ""
     recipe = ", ".join(f"{key}={value}" for key, value in spec.recipe.items())
     return [
-        code(spec.name), asks, f"{metric.name}{arrow} ({metric.unit})", figure(spec.floor, metric.unit),
+        code(spec.name), asks, f"{metric.name}{arrow} ({metric.unit})", figure(floor, metric.unit),
         figure(spec.bound, metric.unit), reference, options(spec.load), code(recipe),
     ]  # fmt: skip
 

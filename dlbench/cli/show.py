@@ -76,13 +76,20 @@ def task_lines(catalog: Catalog, spec: TaskSpec) -> list[str]:
         f"task {spec.name}: {spec.description}",
         f"  signature  {spec.input_kind.label()} -> {spec.output_kind.label()}",
         f"  metric     {spec.metric.name} ({spec.metric.unit}, {direction} is better)",
-        f"  floor      {spec.floor}",
+        f"  floor      {_floor(spec)}",
         f"  bound      {spec.bound if spec.bound is not None else '-'}",
         f"  reference  {reference}",
         f"  options    {options_of(spec.load) or '-'}",
         f"  recipe     {recipe or '-'}",
         f"  plugin     {catalog.provider('tasks', spec.name).name}",
     ]
+
+
+def _floor(spec: TaskSpec) -> str:
+    if callable(spec.floor) and spec.name.endswith(":*"):
+        return "depends on the member"
+    floor = spec.floor_of({})
+    return "the row of constant" if floor is None else str(floor)
 
 
 def suite_lines(catalog: Catalog, spec: Suite) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, unknown
+from .choice import only_defaults
 from .importing import guest
 from .kinds import InputKind, Kind, OutputKind
 from .recipe import Settings
@@ -68,9 +69,9 @@ class TaskSpec:
     `load(data, **options)` returns a `Task` (see `dlbench.contract.learner`); `data` is a `dlbench.data.Data`. Its
     keyword-only parameters are the task's options.
     `metric` is the one that ranks; `metrics` describes the others that `judge` returns.
-    `floor`: what the `constant` model scores on the test split, exactly; `bound`: the best possible, a row beyond
-    which isn't ranked; `reference`: a published value. All three hold for the default options only, and rows with other
-    options stand without them.
+    `floor`: what the `constant` model scores on the test split, exactly, or a function of the options that gives it;
+    None (also from the function): tables take the row of `constant`. `bound`: the best possible, a row beyond which
+    isn't ranked; `reference`: a published value. All three hold for the default options only, a function's for all.
     `data`: the files, or a function of the options that gives them; None where everything is embedded or generated.
     `datasets`: all sets that such a function may give, so that `dlbench data` knows them.
     `recipe`: how it is trained where nobody says otherwise. `unit`: what throughput counts.
@@ -78,7 +79,8 @@ class TaskSpec:
     `metric`; one of `metrics`, as the validation loss often is.
     `heavy`: the first load takes minutes or hours, so models aren't checked on it.
     `folds`, `flags`: may be functions of the options.
-    An open family is named `tu:*`: `-t tu:PROTEINS` calls `load(data, member="PROTEINS", ...)`, and `data` likewise.
+    An open family is named `tu:*`: `-t tu:PROTEINS` calls `load(data, member="PROTEINS", ...)`, `data` and `floor`
+    likewise.
     """
 
     name: str
@@ -87,7 +89,7 @@ class TaskSpec:
     load: Callable[..., Any]
     unit: str
     metric: Metric
-    floor: float
+    floor: float | Callable[..., float | None] | None
     bound: float | None = None
     reference: Reference | None = None
     recipe: Settings = field(default_factory=dict)
@@ -118,6 +120,12 @@ class TaskSpec:
     def open(self, data: Data, options: Mapping[str, Any]) -> Any:
         """The loaded task."""
         return self.load(data, **self._member, **options)
+
+    def floor_of(self, options: Mapping[str, Any]) -> float | None:
+        """The floor under these options; None where the task doesn't know it."""
+        if callable(self.floor):
+            return self._asked("floor", {**self._member, **options})  # type: ignore[no-any-return]
+        return self.floor if only_defaults(self.load, tuple(options.items())) else None
 
     def num_folds(self, options: Mapping[str, Any]) -> int:
         """How many folds it has under these options."""

@@ -121,8 +121,10 @@ class GraphSet:
 
 
 def single_graph(nodes: Tensor, edges: Tensor, edge_features: Tensor | None = None) -> GraphBatch:
-    """One graph as a batch: `nodes` (N, F) dense or CSR, `edges` (2, E). Edges are sorted by target and source.
-    Raises BadGraph as GraphSet does."""
+    """One graph as a batch: `nodes` (N, F) dense or CSR, `edges` (2, E). Edges are sorted by target and source, numbers
+    become float32, as in GraphSet. Raises BadGraph as it does."""
+    nodes = nodes.to(torch.float32)
+    edge_features = None if edge_features is None else edge_features.to(torch.float32)
     values = nodes
     if nodes.layout == torch.sparse_csr:  # a row's sum is as finite as its values
         values = torch.mv(nodes, torch.ones(nodes.shape[1], dtype=nodes.dtype, device=nodes.device))[:, None]

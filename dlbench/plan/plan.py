@@ -317,7 +317,7 @@ def _head(
             "digest": parts["tasks", task.name].digest, "unit": task_spec.unit,
             "folds": task_spec.num_folds(task_options),
             "metric": asdict(task_spec.metric), "metrics": [asdict(m) for m in task_spec.metrics],
-            "floor": task_spec.floor if plain else None, "bound": task_spec.bound if plain else None,
+            "floor": task_spec.floor_of(task_options), "bound": task_spec.bound if plain else None,
             "reference": asdict(task_spec.reference) if task_spec.reference and plain else None,
             "data": data["state"], "data_digest": data["digest"],
         },

@@ -12,7 +12,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from ..contract.recipe import profile_settings
@@ -39,6 +39,9 @@ FIGURES = {
 """Where a figure stands in a launch, as `dlbench.profile.launch.profile` returns it. Of a list of blocks the median
 counts; absent or null means not measured."""
 
+
+FLOOR_MODEL = "constant"
+"""The row that stands for a floor which the task doesn't know."""
 
 LUCK = 0.01
 """The share of the way from floor to bound by which a score may beat a bound that is an expectation: records don't hold
@@ -84,11 +87,13 @@ class RowKey(NamedTuple):
 
 @dataclass
 class Group:
-    """The records behind a row: one cell per seed, in the order of the seeds, and at most one profile."""
+    """The records behind a row: one cell per seed, in the order of the seeds, and at most one profile. `constant`: the
+    mean of that model's row in the same table."""
 
     key: RowKey
     cells: list[Record] = field(default_factory=list)
     profile: Record | None = None
+    constant: float | None = None
 
     @property
     def head(self) -> Record:
@@ -110,6 +115,12 @@ class Group:
         name = metric or self.head["task"]["metric"]["name"]
         found = {int(cell["seed"]): (cell.get("metrics") or {}).get(split, {}).get(name) for cell in self.ok}
         return {seed: float(value) for seed, value in found.items() if is_number(value)}
+
+    @property
+    def floor(self) -> float | None:
+        """What a constant answer scores: as the task says, else as the model `constant` did in the same table."""
+        declared = self.head["task"].get("floor")
+        return self.constant if declared is None else declared
 
     def launches(self, figure: str) -> list[float]:
         """One of FIGURES, one value per launch that measured it."""
@@ -151,6 +162,10 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
         for group in found.values():
             group.cells = _newest_per_seed(group.cells)
         _attach([(key, record) for key, record in placed if record.is_profile], found)
+    for group in found.values():
+        counted = found.get(group.key.table._replace(model=FLOOR_MODEL))
+        scores = counted.scores().values() if counted and counted.status() == "ok" else ()
+        group.constant = fmean(scores) if scores else None
     return [found[key] for key in sorted(found)]
 
 

@@ -123,12 +123,12 @@ def _interval(estimate: Estimate) -> dict[str, Any]:
 
 
 def _yardsticks(group: Group) -> dict[str, float | None]:
-    """Floor, bound and reference, which hold for a task's default options only."""
+    """Floor, bound and reference; the last two hold for a task's default options only."""
     task = group.head["task"]
     if task["options"]:
-        return {"floor": None, "bound": None, "reference": None}
+        return {"floor": group.floor, "bound": None, "reference": None}
     reference = (task.get("reference") or {}).get("value")
-    return {"floor": task.get("floor"), "bound": task.get("bound"), "reference": reference}
+    return {"floor": group.floor, "bound": task.get("bound"), "reference": reference}
 
 
 def _range(metric: Mapping[str, Any]) -> tuple[float, float]:

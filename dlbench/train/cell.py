@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..contract.choice import Choice, only_defaults
+from ..contract.choice import Choice
 from ..contract.learner import Learner, Regularizer, Supervised, Task
 from ..contract.optimizers import PartOptimizers
 from ..contract.recipe import Recipe, resolve
@@ -226,7 +226,8 @@ def _mean(folds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float
 
 
 def _at_floor(spec: TaskSpec, task: Choice, value: float) -> list[str]:
-    if not only_defaults(spec.load, task.options):
+    floor = spec.floor_of(dict(task.options))
+    if floor is None:
         return []
-    better = value > spec.floor if spec.metric.higher_is_better else value < spec.floor
-    return [] if better and not math.isclose(value, spec.floor, rel_tol=1e-6) else ["at_floor"]
+    better = value > floor if spec.metric.higher_is_better else value < floor
+    return [] if better and not math.isclose(value, floor, rel_tol=1e-6) else ["at_floor"]

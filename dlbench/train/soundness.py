@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import Any
 
 import torch
 from torch.nn.parameter import is_lazy
 
-from ..contract.learner import Carry, Learner, Supervised, Task
+from ..contract.guard import tensors_in
+from ..contract.learner import Batch, Carry, Learner, Supervised, Task
 from ..data.batches import whole_pass
 from ..errors import ContractError
 from .execution import Execution
@@ -44,15 +44,21 @@ def check_trainable(learner: Learner) -> None:
         raise ContractError("all parameters of the model are frozen (requires_grad=False): there is nothing to train")
 
 
-def explain(error: RuntimeError, learner: Learner) -> None:
+def explain(error: RuntimeError, learner: Learner, batch: Batch) -> None:
     """Raises ContractError in place of an error of the first step whose reason shows."""
+    if "dtype" not in str(error):
+        return
     usual = torch.get_default_dtype()
+    given = {t.dtype for t in tensors_in(batch.inputs) if t.is_floating_point()} - {usual}
     others = {p.dtype for p in learner.parameters() if p.is_floating_point()} - {usual}
-    if others and "dtype" in str(error):
-        names = " and ".join(sorted(_short(dtype) for dtype in others))
+    if others:
         raise ContractError(
-            f"the model has {names} parameters, but its inputs are {_short(usual)}: build it in {_short(usual)}, or "
-            "convert in forward"
+            f"the model has {_names(others)} parameters, but its inputs are {_names(given or {usual})}: build it in "
+            f"{_names({usual})}, or convert in forward"
+        ) from error
+    if given:
+        raise ContractError(
+            f"the task's inputs are {_names(given)}, but networks are {_names({usual})}: cast them while loading"
         ) from error
 
 
@@ -60,5 +66,5 @@ def _lazy(learner: Learner) -> bool:
     return any(is_lazy(tensor) for tensor in chain(learner.parameters(), learner.buffers()))
 
 
-def _short(dtype: Any) -> str:
-    return str(dtype).removeprefix("torch.")
+def _names(dtypes: set[torch.dtype]) -> str:
+    return " and ".join(sorted(str(dtype).removeprefix("torch.") for dtype in dtypes))

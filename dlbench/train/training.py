@@ -132,10 +132,11 @@ class Trainer:
         step = Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws)
         self.learner.train()
         batches = self._batches()
+        batch = next(batches)
         try:
-            running = self._first(step, next(batches))
+            running = self._first(step, batch)
         except RuntimeError as error:
-            explain(error, self.learner)
+            explain(error, self.learner, batch)
             raise
         while running:
             running = self._segment(step, batches)

@@ -144,3 +144,14 @@ def test_splits_may_neither_overlap_nor_leave_the_set() -> None:
     with pytest.raises(BadGraph, match=r"the split val holds 3, but there are only 0 to 2"):
         check_splits({"train": torch.tensor([0]), "val": two, "test": one[:0]}, 3)
     check_splits({"train": torch.tensor([0, 1]), "val": two, "test": two}, 4, alias=("val", "test"))
+
+
+def test_a_single_graph_holds_float32_whatever_it_is_given() -> None:
+    edges = torch.tensor([[0, 1], [1, 0]])
+    for nodes in (
+        torch.eye(2, dtype=torch.float64),
+        torch.eye(2, dtype=torch.float64).to_sparse_csr(),
+        torch.eye(2).long(),
+    ):
+        graph = single_graph(nodes, edges, torch.ones(2, 1, dtype=torch.float64))
+        assert graph.nodes.dtype == graph.edge_features.dtype == torch.float32

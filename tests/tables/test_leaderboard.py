@@ -169,11 +169,31 @@ def test_tables_are_ranked_apart(apart):
 # --- yardsticks and flags ---------------------------------------------------------------------------------
 
 
-def test_floor_bound_and_reference_hold_for_default_options_only():
+def test_bound_and_reference_hold_for_default_options_only_and_floor_where_the_task_says_so():
     task = {"floor": 0.1, "bound": 1.0, "reference": REFERENCE}
     plain, other = row(cell(task=task)), row(cell(task={**task, "options": "size=16"}))
     assert (plain["floor"], plain["bound"], plain["reference"]) == (0.1, 1.0, 0.8)
-    assert all(math.isnan(other[column]) for column in ("floor", "bound", "reference"))
+    assert other["floor"] == 0.1
+    assert all(math.isnan(other[column]) for column in ("bound", "reference"))
+
+
+def test_a_floor_that_the_task_does_not_know_is_the_row_of_constant():
+    task = {"floor": None, "options": "size=16"}
+    scores = {"constant": [0.3, 0.3, 0.3], "good": [0.8, 0.81, 0.8], "poor": [0.29, 0.31, 0.28]}
+    records = [c for name, values in scores.items() for c in cells(values, model={"name": name}, task=task)]
+    other = cells([0.9, 0.9, 0.9], model={"name": "good"}, task={**task, "options": "size=8"})
+    found = {(r["task"], r["model"]): r for r in rows(*records, *other)}
+    flagged = {model: "at_floor" in found["digits[size=16]", model]["flags"].split() for model in scores}
+    assert flagged == {"constant": True, "good": False, "poor": True}
+    assert [found["digits[size=16]", model]["floor"] for model in scores] == pytest.approx([0.3] * 3)
+    assert math.isnan(found["digits[size=8]", "good"]["floor"])  # its table has no constant
+
+
+def test_a_constant_that_did_not_end_ok_is_no_floor():
+    task, model = {"floor": None}, {"name": "constant"}
+    lost = [cell(0.3, seed=0, model=model, task=task), cell(seed=1, status="failed", model=model, task=task)]
+    good = next(r for r in rows(*lost, *cells([0.8, 0.8], task=task)) if r["model"] == "mlp")
+    assert math.isnan(good["floor"])
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from dlbench import Metric, TaskSpec, Vector
+from dlbench import Metric, TaskSpec, UsageError, Vector
 from dlbench.contract.choice import Choice
 from dlbench.plan.catalog import discover, import_source
 from dlbench.train.cell import _at_floor
@@ -194,3 +195,28 @@ def test_at_floor_means_no_better_than_the_floor(higher: bool, value: float, fla
     )  # fmt: skip
     assert _at_floor(spec, Choice("blobs"), value) == (["at_floor"] if flagged else [])
     assert _at_floor(spec, Choice.parse("blobs[size=2]"), value) == []  # the floor holds for the defaults only
+
+
+def test_a_floor_may_be_a_function_of_the_options_or_unknown() -> None:
+    def floor(*, size: int = 1, member: str = "") -> float | None:
+        return {1: 0.5, 2: 0.25}.get(size) if not member else 0.75
+
+    spec = TaskSpec(
+        name="blobs", input_kind=Vector, output_kind=Vector, load=lambda data, *, size=1: None, unit="point",  # type: ignore[arg-type]
+        metric=Metric(name="score"), floor=floor,
+    )  # fmt: skip
+    assert [spec.floor_of(options) for options in ({}, {"size": 2}, {"size": 3})] == [0.5, 0.25, None]
+    assert replace(spec, member="A").floor_of({}) == 0.75
+    assert _at_floor(spec, Choice.parse("blobs[size=2]"), 0.25) == ["at_floor"]
+    assert _at_floor(spec, Choice.parse("blobs[size=2]"), 0.3) == []
+    assert _at_floor(spec, Choice.parse("blobs[size=3]"), 0.0) == []
+    assert _at_floor(replace(spec, floor=None), Choice("blobs"), 0.0) == []
+
+
+def test_a_floor_that_gives_no_number_is_refused() -> None:
+    spec = TaskSpec(
+        name="blobs", input_kind=Vector, output_kind=Vector, load=lambda data: None, unit="point",  # type: ignore[arg-type]
+        metric=Metric(name="score"), floor=lambda: "half",
+    )  # fmt: skip
+    with pytest.raises(UsageError, match="'blobs' can't say its floor: floor must give a finite number, None"):
+        spec.floor_of({})

@@ -128,3 +128,12 @@ def test_the_metric_that_training_watches_must_be_there_too() -> None:
     run.metrics = (ACCURACY, LOSS)
     with pytest.raises(ContractError, match="judge left out the metric cross_entropy: it returned accuracy"):
         run.fit()
+
+
+def test_inputs_of_another_precision_than_networks_have_are_named() -> None:
+    def doubled(batches: list[Batch]) -> list[Batch]:
+        return [Batch(inputs=b.inputs.double(), targets=b.targets, size=b.size) for b in batches]
+
+    expected = "^the task's inputs are float64, but networks are float32: cast them while loading$"
+    with pytest.raises(ContractError, match=expected):
+        fit(torch.nn.Linear(3, 2), Odd(doubled), SETTINGS)

@@ -16,12 +16,13 @@ from dlbench.data.graphs import BadGraph, check_splits
 
 
 def single_hypergraph(nodes: Tensor, members: Tensor, num_hyperedges: int) -> HypergraphBatch:
-    """`nodes` (N, F) dense or CSR; `members` (2, M): a node and a hyperedge that holds it, in any order. They come back
-    ascending by hyperedge and node, each once.
+    """`nodes` (N, F) dense or CSR, which become float32; `members` (2, M): a node and a hyperedge that holds it, in any
+    order. They come back ascending by hyperedge and node, each once.
 
     Raises BadGraph on a member or a hyperedge that doesn't exist, a hyperedge without members, or a feature that isn't
     finite.
     """
+    nodes = nodes.to(torch.float32)
     wrong_rows = (~nodes.to_dense().isfinite()).any(dim=1).nonzero()
     if len(wrong_rows):
         raise BadGraph(f"a feature of node {int(wrong_rows[0])} isn't finite")
