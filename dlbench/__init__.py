@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .contract.kinds import MaskedTokens as MaskedTokens
     from .contract.kinds import NextToken as NextToken
     from .contract.kinds import NodeClasses as NodeClasses
+    from .contract.kinds import NodeValue as NodeValue
     from .contract.kinds import OutputKind as OutputKind
     from .contract.kinds import Sample as Sample
     from .contract.kinds import Series as Series
@@ -75,8 +76,8 @@ _HOMES = {
     "contract.kinds": (
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
         "Hypergraph", "DynamicGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags", "TokenSequence",
-        "NodeClasses", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample", "TokenBatch",
-        "SeriesBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
+        "NodeClasses", "NodeValue", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample",
+        "TokenBatch", "SeriesBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
     ),
     "contract.learner": ("Batch", "Batches", "Carry", "Learner", "Optimizers", "Regularizer"),
     "measure.environment": ("usable_cores",),

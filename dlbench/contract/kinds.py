@@ -333,6 +333,14 @@ class GraphValue(Value):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NodeValue(OutputKind):
+    """A number for each node: `predict(inputs)` returns (N,), one per node; targets are float (N,)."""
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (inputs.nodes.shape[0],)
+
+
+@dataclass(frozen=True, kw_only=True)
 class EdgeClasses(OutputKind):
     """`predict(inputs)` returns logits (E, num_classes), one row per edge in the batch's order; targets int64 (E,)."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contract.kinds import EdgeClasses, NextToken, NodeClasses, TokenSequence
+from ..contract.kinds import EdgeClasses, NextToken, NodeClasses, NodeValue, TokenSequence
 from ..contract.learner import Batch, Learner, Task
 from ..tables.groups import beats_bound
 from ..train.cell import Bench
@@ -34,7 +34,7 @@ def changes_settings(bench: Bench) -> None:
 def hidden_targets(task: Task) -> None:
     """Training batches of nodes or edges whose mask leaves some out don't hold the labels of those: a model whose loss
     forgets the mask would be trained on the test split."""
-    if not isinstance(task.signature.output, (NodeClasses, EdgeClasses)):
+    if not isinstance(task.signature.output, (NodeClasses, NodeValue, EdgeClasses)):
         return
     for batch in islice(task.batches("train", PROBE_BATCH, torch.Generator().manual_seed(0)), 3):
         if batch.mask is None or batch.targets is None:

@@ -1,5 +1,5 @@
 """The floor of every task, a model that counts and never looks at its inputs; ridge and nearest neighbour; and rules of
-thumb for graphs."""
+thumb and counts for graphs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from dlbench import (
     ModelSpec,
     NextToken,
     NodeClasses,
+    NodeValue,
     NotApplicable,
     Sample,
     ScheduleSpec,
@@ -30,7 +31,7 @@ from dlbench import (
     Vector,
 )
 
-from . import declare_rows, declare_words
+from . import declare_graphs, declare_rows, declare_words
 
 if TYPE_CHECKING:
     from .constant import Constant
@@ -47,6 +48,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
         accepts=[
             (InputKind, Classes),
             (InputKind, NodeClasses),
+            (InputKind, NodeValue),
             (InputKind, EdgeClasses),
             (InputKind, NextToken),
             (InputKind, MaskedTokens),
@@ -74,6 +76,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
         family="Baseline",
         recipes=COUNTS_ONCE,
     )
+    yield from declare_graphs.models()
     yield from declare_rows.models(COUNTS_ONCE)
     yield from declare_words.models(COUNTS_ONCE)
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlbench import Batch, Embedding, Image, Learner, Optimizers, OutputKind, Sample, Signature, Value
+from dlbench import Batch, Embedding, Image, Learner, NodeValue, Optimizers, OutputKind, Sample, Signature, Value
 
 
 def constant(signature: Signature) -> Constant:
@@ -22,7 +22,7 @@ def constant(signature: Signature) -> Constant:
         return SamePlace(output=output)
     if isinstance(output, Sample):
         return MeanExample(size=_example_size(signature))
-    if isinstance(output, Value):
+    if isinstance(output, (Value, NodeValue)):
         return MeanTarget(output=output)
     categories = output.num_classes if hasattr(output, "num_classes") else output.vocab
     return Frequencies(output=output, num_classes=categories)

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from dlbench import Classes, EdgeClasses, Graph, NodeClasses, Value
+from dlbench import Classes, EdgeClasses, Graph, NodeClasses, NodeValue, Value
 
-ON_GRAPHS = [(Graph, NodeClasses), (Graph, EdgeClasses), (Graph, Classes), (Graph, Value)]
+ON_GRAPHS = [(Graph, NodeClasses), (Graph, NodeValue), (Graph, EdgeClasses), (Graph, Classes), (Graph, Value)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dlbench import Classes, EdgeClasses, Graph, Hypergraph, Image, ModelSpec, NodeClasses, Signature, Value, Vector
+from dlbench import (
+    Classes,
+    EdgeClasses,
+    Graph,
+    Hypergraph,
+    Image,
+    ModelSpec,
+    NodeClasses,
+    NodeValue,
+    Signature,
+    Value,
+    Vector,
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,10 +41,12 @@ def dlbench_models() -> Iterator[ModelSpec]:
             (Vector, Classes),
             (Vector, Value),
             (Graph, NodeClasses),
+            (Graph, NodeValue),
             (Graph, Classes),
             (Graph, Value),
             (Graph, EdgeClasses),
             (Hypergraph, NodeClasses),
+            (Hypergraph, NodeValue),
         ],
         family="MLP",
         paper="Rumelhart, Hinton and Williams 1986, Learning Representations by Back-Propagating Errors",
@@ -48,8 +62,15 @@ def _build_perceptron(signature: Signature) -> nn.Module:
 
 
 def _build_mlp(
-    signature: Signature, *, width: int = 256, depth: int = 2, dropout: float = 0.0, input_dropout: float = 0.0
+    signature: Signature,
+    *,
+    width: int = 256,
+    depth: int = 2,
+    dropout: float = 0.0,
+    input_dropout: float = 0.0,
+    readout: str | None = None,
 ) -> nn.Module:
+    """`readout`: of whole graphs, `mean` over the nodes where none is given, `sum` or `max`."""
     from .shapes import multilayer
 
-    return multilayer(signature, width=width, depth=depth, dropout=dropout, input_dropout=input_dropout)
+    return multilayer(signature, readout, width=width, depth=depth, dropout=dropout, input_dropout=input_dropout)

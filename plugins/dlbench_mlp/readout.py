@@ -1,7 +1,8 @@
 """The multi-layer perceptron on the nodes of graphs, read out for graphs or edges. It never looks at the neighbours.
 
 Dwivedi et al. 2023, "Benchmarking Graph Neural Networks", the baseline of its tables: layers on each node by itself,
-the mean over a graph's nodes (or an edge's two ends side by side), then a network that halves the width twice.
+the mean over a graph's nodes (or an edge's two ends side by side), then a network that halves the width twice. A sum
+in the mean's place also tells how many nodes there are.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from torch import Tensor, nn
 
 from .mlp import drop, hidden_layers
 
+READOUTS = ("mean", "sum", "max")
+
 
 class ReadoutMLP(nn.Module):
     """Graphs -> a row of `num_classes` numbers for each graph or edge, as `level` (`graphs` or `edges`) says.
 
-    `inputs` has `.nodes` (N, features), dense or CSR, `.edges` (2, E), `.graph_ids` (N,) and `.num_graphs`. The other
-    options are those of `MLP`.
+    `inputs` has `.nodes` (N, features), dense or CSR, `.edges` (2, E), `.graph_ids` (N,) and `.num_graphs`. `readout`:
+    over a graph's nodes, `mean`, `sum` or `max`. The other options are those of `MLP`.
     """
 
     def __init__(
@@ -27,6 +30,7 @@ class ReadoutMLP(nn.Module):
         features: int,
         num_classes: int,
         level: str,
+        readout: str = "mean",
         width: int = 256,
         depth: int = 2,
         dropout: float = 0.0,
@@ -35,7 +39,9 @@ class ReadoutMLP(nn.Module):
         super().__init__()
         if level not in ("graphs", "edges"):
             raise ValueError(f"level is 'graphs' or 'edges', not {level!r}")
-        self.level, self.input_dropout = level, input_dropout
+        if readout not in READOUTS:
+            raise ValueError(f"readout is one of {', '.join(READOUTS)}, not {readout!r}")
+        self.level, self.readout, self.input_dropout = level, readout, input_dropout
         self.hidden = hidden_layers(features, width, depth, dropout)
         before = 2 * width if level == "edges" else width
         half, quarter = max(before // 2, 1), max(before // 4, 1)
@@ -49,11 +55,16 @@ class ReadoutMLP(nn.Module):
         if self.level == "edges":
             source, target = inputs.edges
             return self.output(torch.cat([states[source], states[target]], dim=1))
-        return self.output(mean_by_graph(states, inputs.graph_ids, inputs.num_graphs))
+        return self.output(by_graph(states, inputs.graph_ids, inputs.num_graphs, self.readout))
 
 
-def mean_by_graph(states: Tensor, graph_ids: Tensor, num_graphs: int) -> Tensor:
-    """The mean over each graph's nodes: states (N, D) -> (B, D)."""
-    sums = states.new_zeros(num_graphs, states.shape[1]).index_add(0, graph_ids, states)
+def by_graph(states: Tensor, graph_ids: Tensor, num_graphs: int, readout: str) -> Tensor:
+    """The mean, sum or maximum over each graph's nodes: states (N, D) -> (B, D)."""
+    zeros = states.new_zeros(num_graphs, states.shape[1])
+    if readout == "max":
+        return zeros.scatter_reduce(0, graph_ids[:, None].expand_as(states), states, "amax", include_self=False)
+    sums = zeros.index_add(0, graph_ids, states)
+    if readout == "sum":
+        return sums
     counts = sums.new_zeros(num_graphs).index_add(0, graph_ids, sums.new_ones(len(graph_ids)))
     return sums / counts.clamp(min=1)[:, None]

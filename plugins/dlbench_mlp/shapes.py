@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from dlbench import EdgeClasses, Graph, Hypergraph, Image, NodeClasses, Signature, Value
+from dlbench import EdgeClasses, Graph, Hypergraph, Image, NodeClasses, NodeValue, NotApplicable, Signature, Value
 
 from .mlp import MLP
 from .readout import ReadoutMLP
@@ -19,24 +19,31 @@ def sizes(signature: Signature) -> tuple[int, int]:
         features = kind.channels * kind.height * kind.width
     else:
         features = kind.node_features if isinstance(kind, (Graph, Hypergraph)) else kind.features
-    return features, 1 if isinstance(output, Value) else output.num_classes
+    return features, 1 if isinstance(output, (Value, NodeValue)) else output.num_classes
 
 
-def multilayer(signature: Signature, **options: Any) -> nn.Module:
+def multilayer(signature: Signature, readout: str | None, **options: Any) -> nn.Module:
     """The multi-layer perceptron that takes and gives what the signature asks for."""
     features, num_classes = sizes(signature)
     output = signature.output
-    if not isinstance(signature.input, Graph) or isinstance(output, NodeClasses):
-        return fit(MLP(features=features, num_classes=num_classes, **options), signature)
-    level = "edges" if isinstance(output, EdgeClasses) else "graphs"
-    network = ReadoutMLP(features=features, num_classes=num_classes, level=level, **options)
-    return _one_number(network) if isinstance(output, Value) else network
+    of_graphs = isinstance(signature.input, Graph) and not isinstance(output, (NodeClasses, NodeValue, EdgeClasses))
+    if readout is not None and not of_graphs:
+        raise NotApplicable("has nothing to read out here: readout is for whole graphs")
+    if of_graphs:
+        network = ReadoutMLP(
+            features=features, num_classes=num_classes, level="graphs", readout=readout or "mean", **options
+        )
+        return _one_number(network) if isinstance(output, Value) else network
+    if isinstance(output, EdgeClasses):
+        return ReadoutMLP(features=features, num_classes=num_classes, level="edges", **options)
+    return fit(MLP(features=features, num_classes=num_classes, **options), signature)
 
 
 def fit(network: nn.Module, signature: Signature) -> nn.Module:
     """Wrap a network (N, features) -> (N, num_classes) so that it takes and gives what the signature asks for."""
     if isinstance(signature.input, (Graph, Hypergraph)):
-        return OnNodes(network)
+        on_nodes = OnNodes(network)
+        return _one_number(on_nodes) if isinstance(signature.output, NodeValue) else on_nodes
     if isinstance(signature.input, Image):
         return nn.Sequential(nn.Flatten(), network)  # (B, C, H, W) -> (B, C * H * W)
     return _one_number(network) if isinstance(signature.output, Value) else network

@@ -2,89 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from dlbench import Batch, Graph, GraphBatch, NodeClasses, Signature, UsageError
-from dlbench.data.batches import HIDDEN, GatheredBatches, hide
-from dlbench.data.graphs import BadGraph, check_splits
+from dlbench import Batch, Graph, GraphBatch, Signature, UsageError
+from dlbench.data.batches import GatheredBatches, hide
+from dlbench.data.graphs import check_splits
 
 from .neighbours import neighbourhood, select_rows, thin
+from .nodes import NodeTask
 
 
 @dataclass(kw_only=True)
-class SingleGraph:
-    """Classify nodes. A batch is the whole graph with the split's nodes in the mask, or, with `sampler="neighbour"`,
-    some of these nodes (the mask) with what lies up to `hops` steps around them; in training at most `fanout` drawn
-    neighbours per node (None: all of them).
+class SingleGraph(NodeTask):
+    """Classify nodes, or tell a number of each. A batch is the whole graph with the split's nodes in the mask, or, with
+    `sampler="neighbour"`, some of these nodes (the mask) with what lies up to `hops` steps around them; in training at
+    most `fanout` drawn neighbours per node (None: all of them).
 
-    `graph`: from `dlbench.data.graphs.single_graph`; `labels` (N,) int64; `splits`: train, val and test as indices of
-    nodes, all on one device. With `folds`, a list of such splits, `fold(i)` is the task on the i-th.
+    `graph`: from `dlbench.data.graphs.single_graph`; `splits`: train, val and test. The rest is that of `NodeTask`.
 
-    Raises UsageError on an unknown sampler or a number below 1, BadGraph on splits that overlap.
+    Raises UsageError on an unknown sampler or a number below 1, BadGraph on splits that overlap and on labels of theirs
+    that can't be.
     """
 
     graph: GraphBatch
-    labels: Tensor
-    splits: Mapping[str, Tensor]
-    num_classes: int
     sampler: str = "full"
     hops: int = 2
     fanout: int | None = None
-    folds: Sequence[Mapping[str, Tensor]] = ()
 
     def __post_init__(self) -> None:
         if self.sampler not in ("full", "neighbour"):
             raise UsageError(f"option 'sampler' is 'full' or 'neighbour', not {self.sampler!r}")
         if self.hops < 1 or (self.fanout is not None and self.fanout < 1):
             raise UsageError("options 'hops' and 'fanout' need a number of at least 1")
-        if len(self.labels) != self.graph.nodes.shape[0]:
-            raise BadGraph(f"there are {len(self.labels)} labels for {self.graph.nodes.shape[0]} nodes")
         for splits in self.folds or [self.splits]:
             check_splits(splits, len(self.labels))
+        self.check_labels(self.graph.nodes.shape[0])
         self.signature = Signature(
-            input=Graph(node_features=self.graph.nodes.shape[1], single=True),
-            output=NodeClasses(num_classes=self.num_classes),
+            input=Graph(node_features=self.graph.nodes.shape[1], single=True), output=self.output
         )
-
-    def fold(self, index: int) -> SingleGraph:
-        """The task on the splits of one fold."""
-        return SingleGraph(
-            graph=self.graph, labels=self.labels, splits=self.folds[index], num_classes=self.num_classes,
-            sampler=self.sampler, hops=self.hops, fanout=self.fanout,
-        )  # fmt: skip
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> Any:
         """`batch_size` counts seed nodes and means nothing for the whole graph."""
-        seeds, device = self.splits[split], self.labels.device
+        seeds = self.splits[split]
         if self.sampler == "full":
-            mask = torch.zeros(len(self.labels), dtype=torch.bool, device=device)
-            mask[seeds] = True
-            return [Batch(inputs=self.graph, targets=hide(self.labels, mask), mask=mask, size=len(seeds))]
+            return [self.whole(self.graph, seeds)]
         return GatheredBatches(
-            len(seeds), batch_size, generator, lambda index: self._around(seeds[index], generator), str(device)
+            len(seeds), batch_size, generator, lambda index: self._around(seeds[index], generator), str(seeds.device)
         )
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The mean cross-entropy of the nodes that count."""
-        assert batch.targets is not None
-        assert batch.mask is not None
-        losses = F.cross_entropy(outputs, batch.targets, ignore_index=HIDDEN, reduction="none")
-        return (losses * batch.mask).sum() / batch.mask.sum()
-
-    def judge(self, learner: Any, split: str) -> dict[str, float]:
-        right, loss, count = torch.zeros((), dtype=torch.int64, device=self.labels.device), 0.0, 0
-        for batch in self.batches(split, 128, None):
-            outputs = learner.predict(batch)
-            right += ((outputs.argmax(dim=1) == batch.targets) & batch.mask).sum()
-            loss += float(self.loss(outputs, batch)) * batch.size
-            count += batch.size
-        return {"accuracy": right.item() / count, "loss": loss / count}
 
     def _around(self, seeds: Tensor, generator: torch.Generator | None) -> Batch:
         """A batch of seed nodes; without a generator, as for judging, with all their neighbours."""

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 
 import dlbench_baseline
-from dlbench import Batch, EdgeClasses, Graph, GraphBatch, Learner, NodeClasses, NotApplicable, Signature
+from dlbench import (
+    Batch,
+    EdgeClasses,
+    Graph,
+    GraphBatch,
+    GraphClasses,
+    GraphValue,
+    Learner,
+    NodeClasses,
+    NotApplicable,
+    Signature,
+)
 from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import Recipe
+from dlbench_baseline.graph_size import sizes_of
 from dlbench_baseline.graphs import near_edges, neighbour_share
 
 SPECS = {spec.name: spec for spec in dlbench_baseline.dlbench_models()}
@@ -185,3 +199,59 @@ def test_what_nearest_edges_needs() -> None:
         SPECS["nearest_edges"].build(OF_EDGES, k=0)
     with pytest.raises(ValueError, match="bins must be"):
         SPECS["degree_threshold"].build(of_nodes(), bins=0)
+
+
+# --- graph_size and fingerprint -----------------------------------------------------------------------------
+
+
+def two_graphs() -> GraphBatch:
+    """A star of four around a node with a rim, and a path of two; three columns, the last a position."""
+    one, two = star_and_ring(4), torch.tensor([[5, 6], [6, 5]])
+    nodes = torch.rand(7, 3, generator=torch.Generator().manual_seed(0))
+    return GraphBatch(nodes, torch.cat([one.edges, two], dim=1), None, torch.tensor([0] * 5 + [1] * 2), 2)
+
+
+def whole(output: Any) -> Signature:
+    return Signature(input=Graph(node_features=3, positions=1), output=output)
+
+
+def rewired(graphs: GraphBatch) -> GraphBatch:
+    """As many edges in each graph, all from its first node to its second."""
+    first = torch.where(graphs.edges[0] < 5, 0, 5)
+    return graphs._replace(edges=torch.stack([first, first + 1]))
+
+
+def test_sizes_are_nodes_edges_and_mean_degree() -> None:
+    expected = torch.tensor([[5.0, 16.0, 16 / 5], [2.0, 2.0, 1.0]])
+    torch.testing.assert_close(sizes_of(two_graphs()).expm1(), expected)
+
+
+@pytest.mark.parametrize("name", ["graph_size", "fingerprint"])
+def test_a_structure_blind_baseline_does_not_see_how_nodes_are_joined(name: str) -> None:
+    graphs = two_graphs()
+    model = SPECS[name].build(whole(GraphClasses(num_classes=4)))
+    assert model(graphs).shape == (2, 4)
+    assert torch.equal(model.eval()(graphs), model(rewired(graphs)))
+    assert SPECS[name].build(whole(GraphValue()))(graphs).shape == (2,)
+    one = graphs._replace(
+        nodes=graphs.nodes[:5], edges=graphs.edges[:, :16], graph_ids=graphs.graph_ids[:5], num_graphs=1
+    )
+    torch.testing.assert_close(model(one), model(graphs)[:1])
+    assert model.train()(one).isfinite().all()  # a last batch may hold one graph
+
+
+def test_a_fingerprint_is_the_sum_of_features_without_positions_and_a_size_needs_none() -> None:
+    graphs = two_graphs()
+    moved = graphs._replace(nodes=graphs.nodes + torch.tensor([0.0, 0.0, 9.0]))
+    swapped = graphs._replace(nodes=torch.cat([graphs.nodes[:5].flip(0), graphs.nodes[5:]]))
+    other = graphs._replace(nodes=graphs.nodes + 1)
+    size, fingerprint = (
+        SPECS[n].build(whole(GraphClasses(num_classes=2))).eval() for n in ("graph_size", "fingerprint")
+    )
+    torch.testing.assert_close(fingerprint(swapped), fingerprint(graphs))
+    assert torch.equal(fingerprint(moved), fingerprint(graphs))
+    assert not torch.allclose(fingerprint(other), fingerprint(graphs))
+    assert torch.equal(size(other), size(graphs))
+    positions_alone = Signature(input=Graph(node_features=2, positions=2), output=GraphValue())
+    with pytest.raises(NotApplicable, match="beside positions"):
+        SPECS["fingerprint"].build(positions_alone)

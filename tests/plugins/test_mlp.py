@@ -21,6 +21,8 @@ from dlbench import (
     HypergraphBatch,
     Image,
     NodeClasses,
+    NodeValue,
+    NotApplicable,
     Signature,
     Value,
     Vector,
@@ -42,7 +44,9 @@ SIGNATURES = {
     "edges": Signature(input=Graph(node_features=7), output=EdgeClasses(num_classes=3)),
     "graphs": Signature(input=Graph(node_features=7), output=Classes(num_classes=3)),
     "graph_value": Signature(input=Graph(node_features=7), output=Value()),
+    "node_value": Signature(input=Graph(node_features=7), output=NodeValue()),
     "hypergraph": Signature(input=Hypergraph(node_features=7), output=NodeClasses(num_classes=3)),
+    "hypergraph_value": Signature(input=Hypergraph(node_features=7), output=NodeValue()),
 }
 CASES = [("perceptron", key) for key in ("image", "vector", "value")] + [("mlp", key) for key in SIGNATURES]
 
@@ -64,10 +68,11 @@ def examples(key: str, count: int = 12) -> tuple[Any, torch.Tensor]:
     classes = torch.arange(count) % 3
     if key == "image":
         return torch.randn(count, 1, 4, 5), classes
-    if key == "nodes":
-        return graph_batch(torch.randn(count, 7)), classes
-    if key == "hypergraph":
-        return HypergraphBatch(torch.randn(count, 7), torch.zeros(2, 0, dtype=torch.int64), 0), classes
+    if key in ("nodes", "node_value"):
+        return graph_batch(torch.randn(count, 7)), classes if key == "nodes" else torch.randn(count)
+    if key.startswith("hypergraph"):
+        batch = HypergraphBatch(torch.randn(count, 7), torch.zeros(2, 0, dtype=torch.int64), 0)
+        return batch, classes if key == "hypergraph" else torch.randn(count)
     if key == "edges":
         ring = torch.stack([torch.arange(count), torch.arange(count).roll(1)])
         return graph_batch(torch.randn(count, 7))._replace(edges=ring), classes
@@ -191,6 +196,20 @@ def test_graphs_are_read_out_by_the_mean_and_edges_by_their_two_ends() -> None:
         torch.testing.assert_close(model(batch), model.output(rows))
 
 
+def test_a_readout_may_be_the_sum_or_the_maximum_of_a_graphs_nodes_and_of_nothing_else() -> None:
+    batch, _ = examples("graphs")
+    for readout, of_states in (("sum", lambda s: s.sum(dim=0)), ("max", lambda s: s.amax(dim=0))):
+        model = SPECS["mlp"].build(SIGNATURES["graphs"], width=8, readout=readout)
+        states = model.hidden(batch.nodes)
+        rows = torch.stack([of_states(states[batch.graph_ids == g]) for g in range(batch.num_graphs)])
+        torch.testing.assert_close(model(batch), model.output(rows))
+    for key in ("vector", "nodes", "edges", "hypergraph"):
+        with pytest.raises(NotApplicable, match="nothing to read out"):
+            SPECS["mlp"].build(SIGNATURES[key], readout="sum")
+    with pytest.raises(ValueError, match="mean, sum, max"):
+        SPECS["mlp"].build(SIGNATURES["graphs"], readout="median")
+
+
 def test_readout_levels() -> None:
     with pytest.raises(ValueError, match="'graphs' or 'edges'"):
         ReadoutMLP(features=3, num_classes=2, level="nodes")
@@ -235,6 +254,7 @@ def test_depth_counts_hidden_layers() -> None:
 def test_option_defaults_are_the_constructors(name: str) -> None:
     parameters = inspect.signature(CONSTRUCTORS[name]).parameters
     options = option_defaults(SPECS[name].build)
+    options.pop("readout", None)  # of the form for whole graphs alone
     assert options == {key: p.default for key, p in parameters.items() if p.default is not p.empty}
 
 

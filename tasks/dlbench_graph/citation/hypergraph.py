@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from dlbench import Batch, Hypergraph, HypergraphBatch, NodeClasses, Signature
-from dlbench.data.batches import HIDDEN, hide
+from dlbench import Batch, Hypergraph, HypergraphBatch, Signature
 from dlbench.data.graphs import BadGraph, check_splits
+
+from ..nodes import NodeTask
 
 
 def single_hypergraph(nodes: Tensor, members: Tensor, num_hyperedges: int) -> HypergraphBatch:
@@ -39,50 +37,22 @@ def single_hypergraph(nodes: Tensor, members: Tensor, num_hyperedges: int) -> Hy
 
 
 @dataclass(kw_only=True)
-class SingleHypergraph:
-    """Classify nodes; a batch is the whole hypergraph with the split's nodes in the mask.
+class SingleHypergraph(NodeTask):
+    """Classify nodes, or tell a number of each; a batch is the whole hypergraph with the split's nodes in the mask.
 
-    `labels` (N,) int64; `splits`: train and test, and val where there is one, as indices of nodes, all on one device.
-    Without a val split the training nodes stand for it. With `folds`, a list of such splits, `fold(i)` is the task on
-    the i-th. Raises BadGraph on splits that overlap.
+    `splits`: train and test, and val where there is one: without it the training nodes stand for it. The rest is that
+    of `NodeTask`. Raises BadGraph on splits that overlap and on labels of theirs that can't be.
     """
 
     graph: HypergraphBatch
-    labels: Tensor
-    splits: Mapping[str, Tensor]
-    num_classes: int
-    folds: Sequence[Mapping[str, Tensor]] = ()
 
     def __post_init__(self) -> None:
         for splits in self.folds or [self.splits]:
             check_splits({"val": splits["train"], **splits}, len(self.labels), alias=("train", "val"))
-        self.signature = Signature(
-            input=Hypergraph(node_features=self.graph.nodes.shape[1]),
-            output=NodeClasses(num_classes=self.num_classes),
-        )
-
-    def fold(self, index: int) -> SingleHypergraph:
-        """The task on the splits of one fold."""
-        return SingleHypergraph(
-            graph=self.graph, labels=self.labels, splits=self.folds[index], num_classes=self.num_classes
-        )
+        self.check_labels(self.graph.nodes.shape[0])
+        self.signature = Signature(input=Hypergraph(node_features=self.graph.nodes.shape[1]), output=self.output)
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> list[Batch]:
         """One batch; `batch_size` means nothing here."""
         chosen = self.splits["train"] if split == "val" and "val" not in self.splits else self.splits[split]
-        mask = torch.zeros(len(self.labels), dtype=torch.bool, device=self.labels.device)
-        mask[chosen] = True
-        return [Batch(inputs=self.graph, targets=hide(self.labels, mask), mask=mask, size=len(chosen))]
-
-    def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
-        """The mean cross-entropy of the nodes that count."""
-        assert batch.targets is not None
-        assert batch.mask is not None
-        losses = F.cross_entropy(outputs, batch.targets, ignore_index=HIDDEN, reduction="none")
-        return (losses * batch.mask).sum() / batch.mask.sum()
-
-    def judge(self, learner: Any, split: str) -> dict[str, float]:
-        (batch,) = self.batches(split, 1, None)
-        outputs = learner.predict(batch)
-        right = ((outputs.argmax(dim=1) == batch.targets) & batch.mask).sum()
-        return {"accuracy": right.item() / batch.size, "loss": float(self.loss(outputs, batch))}
+        return [self.whole(self.graph, chosen)]
