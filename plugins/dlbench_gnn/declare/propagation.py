@@ -85,8 +85,8 @@ def build_gcnii(
     readout: str = "mean",
 ) -> Any:
     """`alpha`: the share of the first state in each layer. `theta`: how much of its own weights a layer uses. The
-    defaults are the paper's for Cora; where links join unlike nodes it has others, such as depth 16, alpha 0.5, theta 1,
-    dropout 0.5 for Cornell."""
+    defaults are the paper's for Cora; where links join unlike nodes it has others, such as depth 16, alpha 0.5, theta
+    1, dropout 0.5 for Cornell."""
     from ..gcnii import GCNII
 
     return fit(
