@@ -76,7 +76,7 @@ def parallel_text(
     """A task `Tokens -> TokenSequence` (metrics `bleu`, `cross_entropy`, ...) on pairs of files, source and target,
     line by line. Training pairs with more than `max_length` words on a side are left out."""
     found = {split: read_pairs(*(data.path(path) for path in pair)) for split, pair in files.items()}
-    found = complete(found, lambda part, index: [part[i] for i in index], list, stratify=False)
+    found = complete(found, lambda part, index: [part[i] for i in index], lambda part: range(len(part)), stratify=False)
     found["train"] = [pair for pair in found["train"] if max(map(len, pair)) <= max_length]
     return TranslationTask(found, min_count=min_count, writing=Writing(beam=beam, samples=samples), device=data.device)
 
