@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from ..contract.choice import Choice
-from ..contract.sets import DataSet
+from ..contract.sets import DataSet, folders_of, home_of
 from ..data.fetch import fetch as fetch_set
 from ..data.root import default_cache, default_root
-from ..data.verify import SetState, state
-from ..errors import DlbenchError, unknown
+from ..data.verify import SetState, sha256_of, state
+from ..errors import DlbenchError, UsageError, unknown
 from ..plan.catalog import Catalog, discover
 from .list import columns
 
@@ -79,11 +79,31 @@ def path(name: str | None, data: Path | None, plugins: tuple[str, ...]) -> None:
     """Print the data root, or the path of each file of a set."""
     root = data or default_root()
     if name is None:
-        click.echo(root)
+        for folder in folders_of(root):
+            click.echo(folder)
         return
     (dataset,) = pick(discover(plugins), [name])
     for file in dataset.files:
-        click.echo(root / file.path)
+        click.echo(home_of(dataset, root) / file.path)
+    if not all(file.sha256 for file in dataset.files):
+        text = f"dlbench: nothing is known of {name}: put its files there, and run it with --unverified-data"
+        click.echo(text, err=True)
+
+
+@command.command("hash")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@data_option
+def hash_(paths: tuple[Path, ...], data: Path | None) -> None:
+    """Print a ready DataFile, with its sha256, for each file, or each file in a folder."""
+    folders = [folder.resolve() for folder in folders_of(data or default_root())]
+    for path in paths:
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            whole = file.resolve()
+            home = next((folder for folder in folders if whole.is_relative_to(folder)), None)
+            if home is None:
+                click.echo(f"dlbench: {file} is outside the data root: put it there and mend its path", err=True)
+            place = whole.relative_to(home).as_posix() if home else file.name
+            click.echo(f'DataFile(path="{place}", sha256="{sha256_of(file)}", urls=()),')
 
 
 def sets(catalog: Catalog) -> dict[str, DataSet]:
@@ -115,6 +135,8 @@ def pick(catalog: Catalog, names: Iterable[str]) -> list[DataSet]:
 
 
 def _of_task(catalog: Catalog, task: Choice) -> DataSet | None:
+    if task.name.endswith(":*") and task.name in catalog.specs["tasks"]:
+        raise UsageError(f"{task.name} is an open family: name a member in place of the *")
     if task.name not in catalog.specs["tasks"] and f"{task.name.partition(':')[0]}:*" not in catalog.specs["tasks"]:
         return None
     return catalog.task(task.name).files(dict(catalog.checked("tasks", task).options))

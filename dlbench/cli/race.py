@@ -14,7 +14,7 @@ import click
 
 from ..contract.recipe import parse_settings
 from ..contract.runtime import PRECISIONS, Runtime, resolve_runtime
-from ..data.root import default_cache, default_root
+from ..data.root import absolute_root, default_cache
 from ..errors import UsageError
 from ..plan.catalog import Catalog, check_extra, discover
 from ..plan.plan import Job, Request, plan
@@ -77,7 +77,7 @@ def contenders_of(given: Mapping[str, Any], runtime: Runtime) -> Iterator[tuple[
     warn_of_problems(catalog.problems)
     request = Request(
         tasks=(given["task"],), seeds=1, settings=parse_settings(given["settings"]), runtime=runtime,
-        data_root=(given["data"] or default_root()).resolve(), cache=default_cache(),
+        data_root=absolute_root(given["data"]), cache=default_cache(),
     )  # fmt: skip
     jobs = [job_of(catalog, request, model) for model in models] * (2 if old else 1)
     names = [str(jobs[0].model), f"{jobs[1].model} in {old}" if old else str(jobs[1].model)]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean
 
 import click
 
+from ..contract.choice import Choice
 from ..contract.runtime import Runtime, resolve_runtime
 from ..contract.specs import Block, ProfileProtocol, Suite
-from ..data.root import default_cache, default_root
+from ..data.root import absolute_root, default_cache
 from ..errors import UsageError
 from ..plan.catalog import Catalog, check_extra, discover
 from ..plan.outdated import choice_text
@@ -42,7 +45,7 @@ def command(what: str, results: Path, data: Path | None, plugins: tuple[str, ...
     old = named_records(what)
     catalog = discover(plugins)
     check_extra(catalog, plugins)
-    root = (data or default_root()).resolve()
+    root = absolute_root(data)
     made = Plan()
     jobs = {}
     for record in old:
@@ -84,6 +87,8 @@ def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
     if record["schema"] > SCHEMA:
         raise UsageError(f"{record.name} was written by a newer dlbench: update to reproduce it")
     names = [choice_text(record[key]) for key in ("model", "task")]
+    for kind, text in zip(("models", "tasks"), names, strict=True):
+        _check_known(catalog, kind, Choice.parse(text).name, record)
     protocol = ProfileProtocol(**(record.get("profile") or {}).get("protocol", {}))
     suite = Suite(
         name=record["suite"],
@@ -104,6 +109,21 @@ def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
         why = made.skips[0].reason if made.skips else f"data is missing: {', '.join(made.missing)}"
         raise UsageError(f"{record.name} can't run here: {why}")
     return made
+
+
+def _check_known(catalog: Catalog, kind: str, name: str, record: Record) -> None:
+    """Raises UsageError for a model or a task that no plugin here has, naming the `-p` that the first run was given."""
+    try:
+        catalog.spec(kind, name)
+    except UsageError as error:
+        words = shlex.split(str(record.get("command") or ""))
+        given = [text for flag, text in pairwise(words) if flag in ("-p", "--plugin")]
+        own = [record["model"]["plugin"]] if kind == "models" and record["model"].get("plugin") else []
+        wanted = " ".join(f"-p {text}" for text in dict.fromkeys(given or own))
+        if not wanted or f"there is no {kind.removesuffix('s')}" not in str(error):
+            raise
+        what = f"{kind.removesuffix('s')} {name!r}"
+        raise UsageError(f"no plugin here has the {what}: give {wanted}, as the run was") from None
 
 
 def stored_interval(what: str, old: list[Record]) -> tuple[float, float] | None:

@@ -14,7 +14,7 @@ import click
 
 from ..contract.recipe import parse_settings
 from ..contract.runtime import PRECISIONS, Runtime, resolve_runtime
-from ..data.root import default_cache, default_root
+from ..data.root import absolute_root, default_cache
 from ..errors import DlbenchError, NoData
 from ..measure.devices import ask, hinted
 from ..plan.catalog import Catalog, check_extra, discover
@@ -117,7 +117,7 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
         ),
         cells=not given["only_profile"],
         profiles=not given["no_profile"],
-        data_root=(given["data"] or default_root()).resolve(),
+        data_root=absolute_root(given["data"]),
         cache=default_cache(),
         unverified=given["unverified_data"],
     )

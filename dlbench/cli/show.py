@@ -33,14 +33,15 @@ def command(name: str, task: str | None, plugins: tuple[str, ...]) -> None:
 def lines(catalog: Catalog, name: str) -> list[str]:
     """What there is to say of one name."""
     choice = Choice.parse(name)
+    family = f"{choice.name.partition(':')[0]}:*"
     found = [kind for kind in catalog.specs if choice.name in catalog.specs[kind]]
     if not found and ":" in choice.name:
-        return model_lines(catalog, catalog.model(choice.name))
+        found = [kind for kind in ("models", "tasks") if family in catalog.specs[kind]]
     if not found:
         raise unknown("spec", choice.name, [n for specs in catalog.specs.values() for n in specs])
     result = []
     for kind in found:
-        spec = catalog.specs[kind][choice.name]
+        spec = catalog.specs[kind].get(choice.name) or catalog.spec(kind, choice.name)
         if isinstance(spec, ModelSpec):
             result += model_lines(catalog, spec)
         elif isinstance(spec, TaskSpec):
@@ -72,6 +73,7 @@ def task_lines(catalog: Catalog, spec: TaskSpec) -> list[str]:
     direction = "higher" if spec.metric.higher_is_better else "lower"
     reference = f"{spec.reference.value} ({spec.reference.source})" if spec.reference else "-"
     recipe = ", ".join(f"{key}={value}" for key, value in spec.recipe.items())
+    files = spec.files({}) if not spec.name.endswith(":*") else None
     return [
         f"task {spec.name}: {spec.description}",
         f"  signature  {spec.input_kind.label()} -> {spec.output_kind.label()}",
@@ -81,6 +83,7 @@ def task_lines(catalog: Catalog, spec: TaskSpec) -> list[str]:
         f"  reference  {reference}",
         f"  options    {options_of(spec.load) or '-'}",
         f"  recipe     {recipe or '-'}",
+        *([f"  data       {files.name}: {len(files.files)} files ({files.licence})"] if files else []),
         f"  plugin     {catalog.provider('tasks', spec.name).name}",
     ]
 

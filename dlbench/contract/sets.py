@@ -3,6 +3,7 @@ receives. No torch."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +33,27 @@ class DataSet:
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """What `load(data, **options)` gets: where files are, where generated and converted data may be kept, and the
-    device on which the task's tensors live."""
+    device on which the task's tensors live. `root` may name several folders, as PATH does."""
 
     root: Path
     cache: Path
     device: str = "cpu"
 
     def path(self, relative: str) -> Path:
-        """A file of the data root; raises NoData if it isn't there."""
-        path = self.root / relative
-        if not path.exists():
-            raise NoData(f"{relative} is missing from the data root")
-        return path
+        """A file or folder of the data root, of several the first that has it; raises NoData if it isn't there."""
+        for folder in folders_of(self.root):
+            if (folder / relative).exists():
+                return folder / relative
+        raise NoData(f"{relative} is missing from the data root")
+
+
+def folders_of(root: Path) -> list[Path]:
+    """The folders that a data root names: one, or several between colons, of which the first is written to."""
+    parts = str(root).split(os.pathsep)
+    return [Path(part) for part in parts if part] if len(parts) > 1 and not root.exists() else [root]
+
+
+def home_of(dataset: DataSet, root: Path) -> Path:
+    """The folder of the data root where all files of a set are; the first, where none has them all."""
+    folders = folders_of(root)
+    return next((f for f in folders if all((f / file.path).is_file() for file in dataset.files)), folders[0])

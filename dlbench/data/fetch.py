@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ..contract.sets import DataFile, DataSet
+from ..contract.sets import DataFile, DataSet, home_of
 from ..errors import NoData
 from .verify import sha256_of
 
@@ -22,6 +22,7 @@ def fetch(dataset: DataSet, root: Path, progress: bool | None = None) -> list[Pa
     its checksum was found right. `progress`: show a bar; None: where stderr is a terminal. Raises NoData, in one
     sentence, with what failed and what to do.
     """
+    root = home_of(dataset, root)
     missing = [file for file in dataset.files if not target(file, root).is_file()]
     _refuse_closed(dataset, missing, root)
     if progress is None:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..contract.sets import folders_of
 from ..errors import UsageError
 
 
 def default_root() -> Path:
     """`DLBENCH_DATA`, else the platform's data folder. Raises UsageError where the user has no home."""
     return _folder("DLBENCH_DATA", "user_data_path")
+
+
+def absolute_root(given: Path | None) -> Path:
+    """The data root that a command was given, else the default one, without links or relative parts. Several folders
+    stay several."""
+    return Path(os.pathsep.join(str(folder.resolve()) for folder in folders_of(given or default_root())))
 
 
 def default_cache() -> Path:

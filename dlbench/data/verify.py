@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..contract.sets import DataFile, DataSet
+from ..contract.sets import DataFile, DataSet, home_of
 from ..errors import NoData
 
 Stamp = tuple[int, int, int, int]
@@ -76,7 +76,7 @@ class SetState:
 def state(dataset: DataSet, root: Path, cache: Path | None) -> SetState:
     """Look at every file of the set. `cache` is a folder that remembers checksums of unchanged files; None: hash
     everything anew."""
-    hashes = HashCache(cache)
+    hashes, root = HashCache(cache), home_of(dataset, root)
     files = tuple(_file_state(file, root, hashes) for file in dataset.files)
     hashes.save()
     return SetState(dataset=dataset, files=files)

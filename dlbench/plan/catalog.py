@@ -25,6 +25,7 @@ import pluggy
 from ..contract import hookspecs
 from ..contract.choice import Choice, check_options
 from ..contract.importing import guest
+from ..contract.sets import DataSet
 from ..contract.specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
 from ..contract.vetting import Fault, vet
 from ..errors import UsageError, unknown
@@ -46,6 +47,11 @@ class Source:
 
     name: str
     target: str
+
+    @property
+    def is_extra(self) -> bool:
+        """Whether `-p` named it: an entry point has a name beside its module's."""
+        return self.target.endswith(".py") or self.name == self.target
 
     @cached_property
     def version(self) -> str:
@@ -74,6 +80,7 @@ class Catalog:
     plugins: pluggy.PluginManager = field(default_factory=lambda: _manager())
     _clashes: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
     _left_out: dict[tuple[str, str], str] = field(default_factory=dict)
+    _sets: dict[str, tuple[str, DataSet]] = field(default_factory=dict)
 
     def model(self, name: str) -> ModelSpec:
         """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. Raises UsageError."""
@@ -178,7 +185,8 @@ class Catalog:
     def _collect(self, kinds: Iterable[str]) -> None:
         by_name = {source.name: source for source in self.sources}
         for kind in kinds:
-            for impl in getattr(self.plugins.hook, f"dlbench_{kind}").get_hookimpls():
+            impls = getattr(self.plugins.hook, f"dlbench_{kind}").get_hookimpls()
+            for impl in sorted(impls, key=lambda impl: by_name[impl.plugin_name].is_extra):
                 source = by_name[impl.plugin_name]
                 try:
                     with guest():
@@ -212,8 +220,24 @@ class Catalog:
             text = f"the {what} is claimed by {first.name} and by {source.name}, so nobody can use it"
             self._clashes[key] = (text, [*dict.fromkeys([first.name, source.name])])
             return
+        if isinstance(spec, TaskSpec) and (taken := self._taken_set(spec, source)):
+            text = f"the task {spec.name!r} is left out: {taken}"
+            self._problem(source.name, text)
+            self._left_out[kind, spec.name] = text
+            return
         self.providers[key] = source
         self.specs[kind][spec.name] = spec
+
+    def _taken_set(self, spec: TaskSpec, source: Source) -> str:
+        """What is wrong with the names of a task's data sets: another plugin has another set of the same name. An
+        installed plugin's stand before those that `-p` names; of functions of the options only `datasets` is seen."""
+        sets = [*spec.datasets, *([spec.data] if isinstance(spec.data, DataSet) else [])]
+        for dataset in sets:
+            owner, known = self._sets.get(dataset.name, (source.name, dataset))
+            if owner != source.name and known != dataset:
+                return f"its data set {dataset.name!r} is not the one of {owner}: give it another name"
+        self._sets |= {dataset.name: (source.name, dataset) for dataset in sets if dataset.name not in self._sets}
+        return ""
 
 
 def discover(extra: Iterable[str] = (), kinds: Iterable[str] = KINDS_OF_SPEC) -> Catalog:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from ..contract.sets import folders_of
 from ..data.verify import HashCache
 from .sources import is_installed, root_of
 
@@ -67,7 +68,8 @@ class Watch:
         """Absolute paths of the files that could matter, and when the watch began."""
         files = [getattr(sys.modules[name], "__file__", None) for name in sorted(set(sys.modules) - self._before)]
         found = dict.fromkeys([*(file for file in files if file), *self._opened])
-        system = [folder for folder in SYSTEM if not os.path.abspath(data_root).startswith(folder)]
+        homes = [os.path.abspath(folder) for folder in folders_of(Path(data_root))]
+        system = [folder for folder in SYSTEM if not any(home.startswith(folder) for home in homes)]
         passing = (os.path.abspath(cache) + os.sep, CORE, STANDARD, *system)
         kept = [file for file in found if file not in self._written and _matters(file, passing)]
         return {"started": self.started, "files": kept}
@@ -85,7 +87,7 @@ def roots_of(plugins: Iterable[str], data_root: Path) -> Roots:
             roots.append(("plugin", Path(target).resolve().parent))
         elif file := getattr(sys.modules.get(target), "__file__", None):
             roots.append(("plugin", (root_of(Path(file)) or Path(file)).parent))
-    roots.append(("data", Path(data_root)))
+    roots += [("data", folder) for folder in folders_of(Path(data_root))]
     roots += [("path", Path(entry)) for entry in sys.path if entry and not is_installed(Path(entry) / "x")]
     return [*dict.fromkeys(roots), ("folder", Path.cwd()), ("home", Path.home())]
 

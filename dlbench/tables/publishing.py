@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from ..contract.sets import folders_of
 from ..data.root import default_cache, default_root
 from ..errors import UsageError
 from ..results import Record, read_records, slug, write_json
@@ -86,7 +87,7 @@ def _without_roots(text: str) -> str:
     roots = {home, os.path.abspath(".")} - {"/", "~"}
     for place in (default_root, default_cache):
         with contextlib.suppress(UsageError):  # of a user without a home
-            roots.add(os.path.abspath(place()))
+            roots |= {os.path.abspath(folder) for folder in folders_of(place())}
     for root in sorted(roots, key=len, reverse=True):
         text = re.sub(rf"(?<![\w.-]){re.escape(root)}(?![\w.-])", "~", text)
     account = os.path.basename(home.rstrip("/"))
