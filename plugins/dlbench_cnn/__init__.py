@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from dlbench import Classes, Image, ModelSpec, NotApplicable, Series, Signature, UsageError
+from dlbench import Classes, Image, ModelSpec, Series, Signature, UsageError
+
+from . import declare_images
+from .declare_sizes import image_sizes
 
 if TYPE_CHECKING:
     from torch import nn
 
 
 def dlbench_models() -> Iterator[ModelSpec]:
-    """`lenet5`, and the residual networks of 20, 32 and 56 layers made for CIFAR; `cnn1d` for series."""
+    """`lenet5`, and the residual networks of 20, 32 and 56 layers made for CIFAR; the networks that were made for
+    ImageNet; `cnn1d` for series."""
     yield ModelSpec(
         name="lenet5",
         build=_build_lenet5,
@@ -29,7 +33,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
             family="CNN",
             paper="He, Zhang, Ren and Sun 2016, Deep Residual Learning for Image Recognition",
         )
-
+    yield from declare_images.models()
     yield ModelSpec(
         name="cnn1d",
         build=_build_cnn1d,
@@ -43,17 +47,14 @@ def dlbench_models() -> Iterator[ModelSpec]:
 def _build_lenet5(signature: Signature) -> nn.Module:
     from .lenet5 import LeNet5
 
-    channels, size, num_classes = _sizes(signature)
-    _check_side(size, LeNet5.smallest_side)
-    return LeNet5(channels=channels, size=size, num_classes=num_classes)
+    return LeNet5(**image_sizes(signature, LeNet5.smallest_side))
 
 
 def _build_resnet(signature: Signature, *, depth: int, width: int = 16) -> nn.Module:
     from .resnet import ResNet
 
-    channels, size, num_classes = _sizes(signature)
-    _check_side(size, ResNet.smallest_side)
-    return ResNet(channels=channels, num_classes=num_classes, depth=depth, width=width)
+    sizes = image_sizes(signature, ResNet.smallest_side)
+    return ResNet(channels=sizes["channels"], num_classes=sizes["num_classes"], depth=depth, width=width)
 
 
 def _build_cnn1d(
@@ -71,16 +72,3 @@ def _build_cnn1d(
         features=series.features, num_classes=classes.num_classes, width=width, depth=depth, kernel=kernel,
         dropout=dropout,
     )  # fmt: skip
-
-
-def _sizes(signature: Signature) -> tuple[int, tuple[int, int], int]:
-    """Channels, (height, width), number of classes."""
-    image, classes = signature.input, signature.output
-    assert isinstance(image, Image)
-    assert isinstance(classes, Classes)
-    return image.channels, (image.height, image.width), classes.num_classes
-
-
-def _check_side(size: tuple[int, int], smallest: int) -> None:
-    if min(size) < smallest:
-        raise NotApplicable(f"needs images with a side of at least {smallest}, not {size[0]}x{size[1]}")

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(bool(driver.CANT_PRETEND), reason=driver.CANT_PR
 HERE = Path(__file__).parent
 TABLE = HERE / "syncs.csv"
 PRECISIONS = ("fp32", "bf16", "fp16")
-DEEPER = {"resnet32", "resnet56"}  # resnet20 with more layers
+DEEPER = {"resnet32", "resnet56", "resnet34", "vgg13", "vgg16", "vgg19"}  # resnet20, resnet18, vgg11 with more layers
 
 Pair = tuple[str, str, str]
 

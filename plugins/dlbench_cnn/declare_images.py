@@ -1,0 +1,108 @@
+"""The networks that were made for ImageNet: builders and specs. Torch comes in inside the builders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dlbench import Classes, Image, ModelSpec, Signature, UsageError, unknown
+
+from .declare_sizes import image_sizes
+
+if TYPE_CHECKING:
+    from torch import nn
+
+HE = "He, Zhang, Ren and Sun 2016, "
+
+
+def models() -> Iterator[ModelSpec]:
+    yield _spec("alexnet", _build_alexnet, "Krizhevsky, Sutskever and Hinton 2012, ImageNet Classification with Deep "
+                "Convolutional Neural Networks")  # fmt: skip
+    for depth in (11, 13, 16, 19):
+        yield _spec(f"vgg{depth}", partial(_build_vgg, depth=depth), "Simonyan and Zisserman 2015, Very Deep "
+                    "Convolutional Networks for Large-Scale Image Recognition")  # fmt: skip
+    yield _spec("densenet", _build_densenet, "Huang, Liu, van der Maaten and Weinberger 2017, Densely Connected "
+                "Convolutional Networks")  # fmt: skip
+    yield _spec("plainnet", _build_plainnet, HE + "Deep Residual Learning for Image Recognition")
+    yield _spec("preact_resnet", _build_preact_resnet, HE + "Identity Mappings in Deep Residual Networks")
+    for depth in (18, 34, 50):
+        build = partial(_build_imagenet_resnet, depth=depth)
+        yield _spec(f"resnet{depth}", build, HE + "Deep Residual Learning for Image Recognition")
+
+
+def _spec(name: str, build: Callable[..., Any], paper: str) -> ModelSpec:
+    return ModelSpec(name=name, build=build, accepts=[(Image, Classes)], family="CNN", paper=paper)
+
+
+def _build_alexnet(signature: Signature, *, width: int = 16, hidden: int = 256, dropout: float = 0.5) -> nn.Module:
+    """`hidden`: units of the two fully connected layers."""
+    from .alexnet import AlexNet
+
+    return AlexNet(**image_sizes(signature, AlexNet.smallest_side), width=width, hidden=hidden, dropout=dropout)
+
+
+def _build_vgg(
+    signature: Signature,
+    *,
+    depth: int,
+    width: int = 8,
+    norm: str | None = "batch",
+    hidden: int = 0,
+    dropout: float = 0.0,
+) -> nn.Module:
+    """`norm`: `batch` or none. `hidden`: units of the two fully connected layers before the last, 0 for none."""
+    from .vgg import VGG
+
+    _check_norm(norm)
+    sizes = image_sizes(signature, VGG.smallest_side)
+    return VGG(**sizes, depth=depth, width=width, norm=norm, hidden=hidden, dropout=dropout)
+
+
+def _build_densenet(signature: Signature, *, depth: int = 22, width: int = 20, stride: int = 2) -> nn.Module:
+    """`depth`: 6n + 4 for CIFAR's form of three blocks, 121, 161, 169 or 201 for ImageNet's of four. `width`: the
+    growth rate. `stride`: the first layer's, 1 in the paper."""
+    from .densenet import DenseNet
+
+    return _or_refused(
+        DenseNet, image_sizes(signature, DenseNet.smallest_side), depth=depth, width=width, stride=stride
+    )
+
+
+def _build_plainnet(signature: Signature, *, depth: int = 20, width: int = 16, norm: str | None = "batch") -> nn.Module:
+    """`depth`: 6n + 2. `norm`: `batch` or none."""
+    from .plainnet import PlainNet
+
+    _check_norm(norm)
+    sizes = image_sizes(signature, PlainNet.smallest_side)
+    del sizes["size"]
+    return _or_refused(PlainNet, sizes, depth=depth, width=width, norm=norm)
+
+
+def _build_preact_resnet(signature: Signature, *, depth: int = 20, width: int = 16, form: str = "cifar") -> nn.Module:
+    """`form`: cifar for a depth of 6n + 2, imagenet for 18, 34, 50, 101 or 152."""
+    from .preact_resnet import PreActResNet
+
+    if form not in ("cifar", "imagenet"):
+        raise unknown("form", form, ("cifar", "imagenet"))
+    sizes = image_sizes(signature, PreActResNet.smallest_side)
+    return _or_refused(PreActResNet, sizes, depth=depth, width=width, form=form)
+
+
+def _build_imagenet_resnet(signature: Signature, *, depth: int, width: int = 8) -> nn.Module:
+    from .imagenet_resnet import ImageNetResNet
+
+    return ImageNetResNet(**image_sizes(signature, ImageNetResNet.smallest_side), depth=depth, width=width)
+
+
+def _or_refused(network: Callable[..., nn.Module], sizes: dict[str, Any], **options: Any) -> nn.Module:
+    """The network. Raises UsageError, in the network's own words, where it can't have these options."""
+    try:
+        return network(**sizes, **options)
+    except ValueError as reason:
+        raise UsageError(str(reason)) from None
+
+
+def _check_norm(norm: str | None) -> None:
+    if norm not in ("batch", None):
+        raise unknown("norm", str(norm), ("batch", "none"))
