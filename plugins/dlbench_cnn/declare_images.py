@@ -29,6 +29,9 @@ def models() -> Iterator[ModelSpec]:
     for depth in (18, 34, 50):
         build = partial(_build_imagenet_resnet, depth=depth)
         yield _spec(f"resnet{depth}", build, HE + "Deep Residual Learning for Image Recognition")
+    yield _spec(
+        "convnext", _build_convnext, "Liu, Mao, Wu, Feichtenhofer, Darrell and Xie 2022, A ConvNet for the 2020s"
+    )
 
 
 def _spec(name: str, build: Callable[..., Any], paper: str) -> ModelSpec:
@@ -93,6 +96,14 @@ def _build_imagenet_resnet(signature: Signature, *, depth: int, width: int = 8) 
     from .imagenet_resnet import ImageNetResNet
 
     return ImageNetResNet(**image_sizes(signature, ImageNetResNet.smallest_side), depth=depth, width=width)
+
+
+def _build_convnext(signature: Signature, *, depth: int = 6, width: int = 16, scale: float = 1e-6) -> nn.Module:
+    """`depth`: 6, 12, 18 blocks and so on. `scale`: what every block's branch is multiplied with at first."""
+    from .convnext import ConvNeXt
+
+    sizes = image_sizes(signature, ConvNeXt.smallest_side)
+    return _or_refused(ConvNeXt, sizes, depth=depth, width=width, scale=scale)
 
 
 def _or_refused(network: Callable[..., nn.Module], sizes: dict[str, Any], **options: Any) -> nn.Module:

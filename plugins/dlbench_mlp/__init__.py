@@ -1,4 +1,4 @@
-"""Linear and fully connected networks."""
+"""Linear and fully connected networks, and MLP-Mixer."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dlbench import (
     ModelSpec,
     NodeClasses,
     NodeValue,
+    NotApplicable,
     Signature,
     Value,
     Vector,
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def dlbench_models() -> Iterator[ModelSpec]:
-    """`perceptron` and `mlp`."""
+    """`perceptron`, `mlp` and, for images, `mlp_mixer`."""
     yield ModelSpec(
         name="perceptron",
         build=_build_perceptron,
@@ -51,6 +52,14 @@ def dlbench_models() -> Iterator[ModelSpec]:
         family="MLP",
         paper="Rumelhart, Hinton and Williams 1986, Learning Representations by Back-Propagating Errors",
     )
+    yield ModelSpec(
+        name="mlp_mixer",
+        build=_build_mlp_mixer,
+        accepts=[(Image, Classes)],
+        family="MLP",
+        paper="Tolstikhin, Houlsby, Kolesnikov, Beyer, Zhai and others 2021, MLP-Mixer: An all-MLP Architecture for "
+        "Vision",
+    )
 
 
 def _build_perceptron(signature: Signature) -> nn.Module:
@@ -74,3 +83,20 @@ def _build_mlp(
     from .shapes import multilayer
 
     return multilayer(signature, readout, width=width, depth=depth, dropout=dropout, input_dropout=input_dropout)
+
+
+def _build_mlp_mixer(
+    signature: Signature, *, patch: int | None = None, width: int = 64, depth: int = 4, dropout: float = 0.0
+) -> nn.Module:
+    """Raises NotApplicable where `patch` doesn't divide the sides."""
+    from .mlp_mixer import MLPMixer
+
+    image, classes = signature.input, signature.output
+    assert isinstance(image, Image)
+    assert isinstance(classes, Classes)
+    if patch is not None and (patch < 1 or image.height % patch or image.width % patch):
+        raise NotApplicable(f"needs an image with sides divisible by {patch}, not {image.height}x{image.width}")
+    return MLPMixer(
+        channels=image.channels, size=(image.height, image.width), num_classes=classes.num_classes, patch=patch,
+        width=width, depth=depth, dropout=dropout,
+    )  # fmt: skip

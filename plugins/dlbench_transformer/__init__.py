@@ -1,11 +1,12 @@
-"""Transformers trained from scratch: `vit_tiny` for images; `gpt`, `encoder`, `bert`, `transformer` for sequences."""
+"""Transformers trained from scratch: `vit_tiny`, `swin` for images; `gpt`, `encoder`, `bert`, `transformer` for
+sequences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature
+from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature, UsageError
 
 from . import declare_text
 from .declare_options import check_heads
@@ -39,6 +40,40 @@ def build_vit(
     )
 
 
+def build_swin(
+    signature: Signature,
+    *,
+    width: int = 24,
+    depth: int = 6,
+    heads: int | None = None,
+    window: int | None = None,
+    patch: int | None = None,
+) -> Any:
+    """Raises NotApplicable where a side is too short for a patch, or `heads` doesn't divide the width; UsageError for a
+    number that can't be."""
+    from .swin import Swin
+
+    image = signature.input
+    smallest = max(Swin.smallest_side, patch or 0)
+    if min(image.height, image.width) < smallest:
+        raise NotApplicable(f"needs images with a side of at least {smallest}, not {image.height}x{image.width}")
+    if depth < 6 or depth % 2:
+        raise UsageError(f"needs an even depth of 6 or more, not {depth}")
+    if min(1 if given is None else given for given in (heads, window, patch)) < 1:
+        raise UsageError("needs heads, windows and patches of at least 1")
+    check_heads(width, heads or 1)
+    return Swin(
+        channels=image.channels,
+        size=(image.height, image.width),
+        num_classes=signature.output.num_classes,
+        width=width,
+        depth=depth,
+        heads=heads,
+        window=window,
+        patch=patch,
+    )
+
+
 def dlbench_models() -> Iterable[ModelSpec]:
     yield ModelSpec(
         name="vit_tiny",
@@ -46,5 +81,13 @@ def dlbench_models() -> Iterable[ModelSpec]:
         accepts=[(Image, Classes)],
         family="Transformer",
         paper="Dosovitskiy et al. 2021, An Image is Worth 16x16 Words",
+    )
+    yield ModelSpec(
+        name="swin",
+        build=build_swin,
+        accepts=[(Image, Classes)],
+        family="Transformer",
+        paper="Liu, Lin, Cao, Hu, Wei, Zhang, Lin and Guo 2021, Swin Transformer: Hierarchical Vision Transformer "
+        "using Shifted Windows",
     )
     yield from declare_text.models()

@@ -34,8 +34,8 @@ from dlbench_mlp.readout import ReadoutMLP
 
 pytestmark = pytest.mark.numbers
 
-SPECS = {spec.name: spec for spec in dlbench_mlp.dlbench_models()}
 CONSTRUCTORS = {"perceptron": Perceptron, "mlp": MLP}
+SPECS = {spec.name: spec for spec in dlbench_mlp.dlbench_models() if spec.name in CONSTRUCTORS}
 SIGNATURES = {
     "image": Signature(input=Image(channels=1, height=4, width=5), output=Classes(num_classes=3)),
     "vector": Signature(input=Vector(features=6), output=Classes(num_classes=3)),
