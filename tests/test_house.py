@@ -39,6 +39,7 @@ KNOW_DLBENCH = {
     "dlbench_baseline/ngram.py": "a Learner that counts",
     "dlbench_baseline/nearest_neighbour.py": "a Learner that collects",
     "dlbench_baseline/ridge.py": "a Learner that counts",
+    "dlbench_cnn/googlenet_learner.py": "a Learner with its own loss",
     "dlbench_dgl/compat.py": "raises NotApplicable",
     "dlbench_gan/gan.py": "a Learner with its own step",
     "dlbench_gnn/assemble.py": "fits networks to kinds",

@@ -22,6 +22,8 @@ def models() -> Iterator[ModelSpec]:
     for depth in (11, 13, 16, 19):
         yield _spec(f"vgg{depth}", partial(_build_vgg, depth=depth), "Simonyan and Zisserman 2015, Very Deep "
                     "Convolutional Networks for Large-Scale Image Recognition")  # fmt: skip
+    yield _spec("googlenet", _build_googlenet, "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke and "
+                "Rabinovich 2015, Going Deeper with Convolutions")  # fmt: skip
     yield _spec("densenet", _build_densenet, "Huang, Liu, van der Maaten and Weinberger 2017, Densely Connected "
                 "Convolutional Networks")  # fmt: skip
     yield _spec("plainnet", _build_plainnet, HE + "Deep Residual Learning for Image Recognition")
@@ -32,6 +34,7 @@ def models() -> Iterator[ModelSpec]:
     yield _spec(
         "convnext", _build_convnext, "Liu, Mao, Wu, Feichtenhofer, Darrell and Xie 2022, A ConvNet for the 2020s"
     )
+    yield _spec("cnn_attention", _build_cnn_attention, "Wang, Girshick, Gupta and He 2018, Non-local Neural Networks")
 
 
 def _spec(name: str, build: Callable[..., Any], paper: str) -> ModelSpec:
@@ -60,6 +63,24 @@ def _build_vgg(
     _check_norm(norm)
     sizes = image_sizes(signature, VGG.smallest_side)
     return VGG(**sizes, depth=depth, width=width, norm=norm, hidden=hidden, dropout=dropout)
+
+
+def _build_googlenet(
+    signature: Signature,
+    *,
+    width: int = 12,
+    norm: str | None = "batch",
+    auxiliary: bool = False,
+    dropout: float = 0.2,
+) -> nn.Module:
+    """`width`: 64 in the paper. `norm`: none for the paper's form, `batch` for torchvision's. `auxiliary`: train two
+    further heads within the network, too."""
+    from .googlenet import GoogLeNet
+    from .googlenet_learner import AuxiliaryGoogLeNet
+
+    _check_norm(norm)
+    network = AuxiliaryGoogLeNet if auxiliary else GoogLeNet
+    return network(**image_sizes(signature, GoogLeNet.smallest_side), width=width, norm=norm, dropout=dropout)
 
 
 def _build_densenet(signature: Signature, *, depth: int = 22, width: int = 20, stride: int = 2) -> nn.Module:
@@ -104,6 +125,13 @@ def _build_convnext(signature: Signature, *, depth: int = 6, width: int = 16, sc
 
     sizes = image_sizes(signature, ConvNeXt.smallest_side)
     return _or_refused(ConvNeXt, sizes, depth=depth, width=width, scale=scale)
+
+
+def _build_cnn_attention(signature: Signature, *, depth: int = 6, width: int = 24) -> nn.Module:
+    """`depth`: convolutions in all, 3, 6, 9 and so on."""
+    from .cnn_attention import CNNAttention
+
+    return _or_refused(CNNAttention, image_sizes(signature, CNNAttention.smallest_side), depth=depth, width=width)
 
 
 def _or_refused(network: Callable[..., nn.Module], sizes: dict[str, Any], **options: Any) -> nn.Module:

@@ -11,12 +11,15 @@ import torch
 import torchvision
 from imageparts import CIFAR, IMAGENET, count, hollow, image_signature, same_outputs, silent
 from torch import nn
+from torch.nn import functional as F
 
 import dlbench_cnn
-from dlbench import Classes, Image, ModelSpec, NotApplicable, UsageError
+from dlbench import Batch, Classes, Image, ModelSpec, NotApplicable, UsageError
 from dlbench.contract.choice import option_defaults
 from dlbench_cnn.alexnet import AlexNet
+from dlbench_cnn.cnn_attention import CNNAttention, NonLocal
 from dlbench_cnn.densenet import DenseNet, Layer
+from dlbench_cnn.googlenet import GoogLeNet, Inception
 from dlbench_cnn.imagenet_resnet import ImageNetResNet
 from dlbench_cnn.plainnet import PlainNet
 from dlbench_cnn.preact_resnet import Block, PreActResNet
@@ -29,7 +32,7 @@ pytestmark = pytest.mark.numbers
 CONSTRUCTORS: dict[str, type[nn.Module]] = {
     "alexnet": AlexNet, "vgg11": VGG, "vgg13": VGG, "vgg16": VGG, "vgg19": VGG, "densenet": DenseNet,
     "plainnet": PlainNet, "preact_resnet": PreActResNet, "resnet18": ImageNetResNet, "resnet34": ImageNetResNet,
-    "resnet50": ImageNetResNet,
+    "resnet50": ImageNetResNet, "googlenet": GoogLeNet, "cnn_attention": CNNAttention,
 }  # fmt: skip
 SPECS = {spec.name: spec for spec in dlbench_cnn.dlbench_models() if spec.name in CONSTRUCTORS}
 SMALL: dict[str, Any] = {"channels": 3, "size": (64, 64), "num_classes": 7}
@@ -43,7 +46,7 @@ def _one_seed() -> None:
 
 
 def test_names_and_kinds() -> None:
-    assert list(SPECS) == list(CONSTRUCTORS)
+    assert set(SPECS) == set(CONSTRUCTORS)
     for spec in SPECS.values():
         assert isinstance(spec, ModelSpec)
         assert list(spec.accepts) == [(Image, Classes)]
@@ -72,6 +75,10 @@ def test_outputs_are_logits_of_the_signature(name: str, shape: tuple[int, int, i
         (VGG, {**PAPER, "depth": 16}, 138_365_992),
         (VGG, {**PAPER, "depth": 19, "norm": None}, 143_667_240),
         (VGG, {**PAPER, "depth": 19}, 143_678_248),
+        (GoogLeNet, {"width": 64}, 6_624_904),
+        (GoogLeNet, {"width": 64, "auxiliary": True}, 13_004_888),
+        (GoogLeNet, {"width": 64, "norm": None}, 6_998_552),
+        (GoogLeNet, {"width": 64, "norm": None, "auxiliary": True}, 6_998_552 + 6_379_728),
         (DenseNet, {"depth": 121, "width": 32}, 7_978_856),
         (DenseNet, {"depth": 161, "width": 48}, 28_681_000),
         (DenseNet, {"depth": 169, "width": 32}, 14_149_480),
@@ -120,6 +127,20 @@ def _narrow_head(network: nn.Module, after: int) -> nn.Module:
 def test_densenet_answers_as_torchvision_does() -> None:
     theirs = hollow(lambda: torchvision.models.densenet121(num_classes=7))
     assert same_outputs(hollow(lambda: DenseNet(**SMALL, depth=121, width=32)), theirs) < TOLERANCE
+
+
+@pytest.mark.parametrize("auxiliary", [False, True])
+def test_googlenet_answers_as_torchvision_does(auxiliary: bool) -> None:
+    theirs = hollow(lambda: torchvision.models.GoogLeNet(num_classes=7, aux_logits=auxiliary, init_weights=False))
+    ours = hollow(lambda: GoogLeNet(**SMALL, width=64, auxiliary=auxiliary))
+    assert same_outputs(ours, theirs) < TOLERANCE
+    if auxiliary:
+        images = torch.randn(2, 3, 64, 64)
+        for model in (ours, theirs):
+            without_dropout(model.train())
+        logits, second, first = theirs(images)
+        for got, wanted in zip(ours.all_logits(images), (logits, first, second), strict=True):
+            torch.testing.assert_close(got, wanted, rtol=0, atol=TOLERANCE * wanted.abs().max().item())
 
 
 @pytest.mark.parametrize("depth", [18, 34, 50])
@@ -177,6 +198,8 @@ def test_small_forms_are_small_and_can_be_resized(name: str) -> None:
     [
         ("vgg16", {"norm": "layer"}, "norm"),
         ("plainnet", {"norm": "layer"}, "norm"),
+        ("googlenet", {"norm": "layer"}, "norm"),
+        ("cnn_attention", {"depth": 4}, "multiple of 3"),
         ("plainnet", {"depth": 21}, "6n"),
         ("densenet", {"depth": 23}, "6n"),
         ("preact_resnet", {"depth": 50, "form": "imagnet"}, "did you mean 'imagenet'"),
@@ -217,3 +240,42 @@ def test_the_shortcut_of_a_preactivated_block_is_the_identity() -> None:
     block, maps = Block(channels=4, width=4, factor=1, stride=1), torch.randn(2, 4, 5, 5)
     nn.init.zeros_(block.residual[-1].weight)
     assert torch.equal(block(maps), maps)
+
+
+def test_the_paper_has_filters_of_five_by_five_where_torchvision_has_three() -> None:
+    for norm, reach in [(None, 5), ("batch", 3)]:
+        part = Inception(channels=3, plan=[1, 1, 1, 1, 1, 1], norm=norm)
+        assert [layer[0].kernel_size for layer in part.five] == [(1, 1), (reach, reach)]
+        assert (part.five[1][0].bias is None) == (norm == "batch")
+
+
+def test_auxiliary_heads_train_and_have_no_say() -> None:
+    learner = SPECS["googlenet"].build(image_signature(3, 32, 32), auxiliary=True)
+    without_dropout(learner)
+    batch = Batch(inputs=torch.randn(8, 3, 32, 32), targets=torch.arange(8) % 10, size=8)
+    loss = learner.loss(batch)
+    own, first, second = (F.cross_entropy(logits, batch.targets) for logits in learner.network.all_logits(batch.inputs))
+    torch.testing.assert_close(loss, own + 0.3 * first + 0.3 * second)
+    loss.backward()
+    assert [key for key, p in learner.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
+    learner.eval()
+    before = learner.predict(batch.inputs)
+    for p in learner.network.heads.parameters():
+        nn.init.zeros_(p)
+    assert torch.equal(learner.predict(batch.inputs), before)
+
+
+def without_dropout(model: nn.Module) -> None:
+    for part in model.modules():
+        if isinstance(part, nn.Dropout):
+            part.p = 0.0
+
+
+def test_a_non_local_block_sees_every_place_and_no_order_of_them() -> None:
+    block, maps = NonLocal(width=4).eval(), torch.randn(1, 4, 5, 6)
+    nn.init.ones_(block.norm.weight)
+    seen = torch.autograd.functional.jacobian(lambda x: block(x)[0, :, 0, 0].sum(), maps)
+    assert bool((seen.abs().sum(dim=1) > 0).all())
+    order = torch.randperm(30)
+    permuted = maps.flatten(2)[:, :, order].unflatten(2, (5, 6))
+    torch.testing.assert_close(block(permuted).flatten(2), block(maps).flatten(2)[:, :, order])
