@@ -41,6 +41,31 @@ def test_what_width_does_not_change_is_not_applicable() -> None:
         fit_width(lambda width: nn.Linear(4, 1), 100)
 
 
+def test_where_heads_must_divide_the_width_its_multiples_are_tried() -> None:
+    def build(width: int) -> nn.Module:
+        if width % 4:
+            raise NotApplicable(f"needs a width divisible by its 4 heads, not {width}")
+        return Square(width)
+
+    assert [fit_width(build, target) for target in (16, 60, 140, 10_000)] == [4, 8, 12, 100]
+    with pytest.raises(NotApplicable, match="has 16 parameters at a width of 4"):
+        fit_width(build, 5)
+
+
+def test_what_no_width_can_build_says_why() -> None:
+    def build(width: int) -> nn.Module:
+        raise NotApplicable(f"needs images with a side of at least 8, not 4x4 (width {width})")
+
+    with pytest.raises(NotApplicable, match=r"at least 8, not 4x4 \(width 1\)"):
+        fit_width(build, 100)
+
+
+def test_a_vision_transformer_can_be_resized() -> None:
+    ran: dict[str, Any] = cell("vit_tiny", "digits", {"budget.params": "50k", "budget.steps": 1})
+    assert ran["width"] == 44  # of the multiples of its 4 heads
+    assert abs(ran["params"] - 50_000) < 2_500
+
+
 @pytest.mark.parametrize(("text", "count"), [("100k", 100_000), ("1.5M", 1_500_000), ("2500", 2500)])
 def test_a_size_may_end_in_k_or_m(text: str, count: int) -> None:
     assert resolve([("x", parse_settings([f"budget.params={text}"]))]).recipe.params == count
