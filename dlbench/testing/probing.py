@@ -102,7 +102,7 @@ def first_alone(inputs: Any) -> Any:
     if getattr(inputs, "batch_size", 1) < 2 or not hasattr(inputs, "_replace"):
         return None
     if not hasattr(inputs, "graph_ids"):
-        return type(inputs)(*(value[:1] if isinstance(value, Tensor) else value for value in inputs))
+        return type(inputs)(*(value[:1] if isinstance(value, (Tensor, list)) else value for value in inputs))
     nodes = int((inputs.graph_ids == 0).sum())
     within = inputs.edges[0] < nodes  # nodes of the first graph come first
     changes = {"nodes": inputs.nodes[:nodes], "graph_ids": inputs.graph_ids[:nodes], "num_graphs": 1}

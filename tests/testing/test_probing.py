@@ -142,8 +142,9 @@ def test_an_answer_that_changes_with_the_rest_of_the_batch_is_found() -> None:
 def test_the_first_example_alone() -> None:
     assert first_alone(torch.zeros(3, 2)).shape == (1, 2)
     assert first_alone(torch.zeros(1, 2)) is None
-    tokens = first_alone(TokenBatch(torch.ones(3, 5), torch.tensor([5, 3, 2])))
+    tokens = first_alone(TokenBatch(torch.ones(3, 5), torch.tensor([5, 3, 2]), sizes=[5, 3, 2]))
     assert (tokens.ids.shape, tokens.lengths.tolist(), tokens.previous) == ((1, 5), [5], None)
+    assert tokens.sizes == [5]
     edges = torch.tensor([[1, 0, 3, 2, 4], [0, 1, 2, 3, 3]])
     graphs = GraphBatch(torch.eye(5), edges, torch.arange(5.0)[:, None], torch.tensor([0, 0, 1, 1, 1]), 2)
     alone = first_alone(graphs)
