@@ -4,8 +4,9 @@ Alex Krizhevsky, Ilya Sutskever and Geoffrey Hinton, 2012, "ImageNet Classificat
 Networks", in the one-column form of Alex Krizhevsky, 2014, "One weird trick for parallelizing convolutional neural
 networks". With width 64, 4096 hidden units and 1000 classes it has 61,100,840 parameters at 224x224.
 
-What differs: no local response normalisation. Images with a side below 64 get a first layer of 5x5 in place of 11x11
-without a stride, pooling that pads, and a classifier that sees the maps as they are (4x4 of 32x32).
+What differs: no local response normalisation, and first weights after He et al., 2015. Images with a
+side below 64 get a first layer of 5x5 in place of 11x11 without a stride, pooling that pads, and a classifier that sees
+the maps as they are (4x4 of 32x32).
 """
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ class AlexNet(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden, num_classes),
         )
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, channels, *size) -> (B, num_classes)"""
