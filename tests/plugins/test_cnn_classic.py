@@ -279,3 +279,10 @@ def test_a_non_local_block_sees_every_place_and_no_order_of_them() -> None:
     order = torch.randperm(30)
     permuted = maps.flatten(2)[:, :, order].unflatten(2, (5, 6))
     torch.testing.assert_close(block(permuted).flatten(2), block(maps).flatten(2)[:, :, order])
+
+
+def test_a_non_local_block_is_attention_with_one_head() -> None:
+    block, maps = NonLocal(width=6).eval(), torch.randn(2, 6, 3, 4)
+    query, key, value = (part(maps).flatten(2).transpose(1, 2) for part in (block.query, block.key, block.value))
+    mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).unflatten(2, (3, 4))
+    torch.testing.assert_close(block(maps), maps + block.norm(block.out(mixed)))
