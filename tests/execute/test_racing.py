@@ -125,7 +125,7 @@ def slowed(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "dlbench", root / "dlbench")
     for room in ("plugins", "tasks"):
         (root / room).symlink_to(ROOT / room)
-    file = root / "dlbench" / "training.py"
+    file = root / "dlbench" / "train" / "training.py"
     head, call, body = file.read_text().partition("    def __call__(self, batch: Batch) -> Tensor:\n")
     wait = "        end = time.process_time() + 0.01\n        while time.process_time() < end:\n            pass\n"
     file.write_text(head + call + wait + body)
