@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
 from dlbench import DataFile, DataSet, NoData, UsageError
-from dlbench.cli import data as data_command
-from dlbench.cli import show
+from dlbench.cli import group
 from dlbench.cli.reproduce import replan
 from dlbench.contract.sets import Data, folders_of
 from dlbench.data.root import absolute_root
@@ -34,8 +32,8 @@ def dlbench_tasks():
 """
 
 
-def invoke(command: Any, *words: str) -> Result:
-    return CliRunner().invoke(command, [*words])
+def invoke(*words: str) -> Result:
+    return CliRunner().invoke(group, [*words])
 
 
 @pytest.fixture
@@ -47,23 +45,23 @@ def data_root_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_show_a_member_of_an_open_family_of_tasks_or_models() -> None:
-    shown = invoke(show.command, "tu:MUTAG").output
+    shown = invoke("show", "tu:MUTAG").output
     assert shown.startswith("task tu:MUTAG: ")
     assert "floor      the row of constant" in shown
     assert "data       mutag: 5 files" in shown
-    assert "floor      the row of constant" in invoke(show.command, "tu:*").output
-    assert invoke(show.command, "timm:resnet18").output.startswith("model timm:resnet18")
-    result = invoke(show.command, "nothing:here")
+    assert "floor      the row of constant" in invoke("show", "tu:*").output
+    assert invoke("show", "timm:resnet18").output.startswith("model timm:resnet18")
+    result = invoke("show", "nothing:here")
     assert isinstance(result.exception, UsageError)
 
 
 def test_the_path_of_an_unknown_member_says_what_to_do(data_root_here: Path) -> None:
-    result = invoke(data_command.command, "path", "tu:NOPE")
+    result = invoke("data", "path", "tu:NOPE")
     assert result.exit_code == 0
     assert str(data_root_here / "graph/tu/NOPE/raw/NOPE_A.txt") in result.output
     assert "nothing is known of tu:NOPE: put its files there, and run it with --unverified-data" in result.output
-    assert "nothing is known" not in invoke(data_command.command, "path", "tu:MUTAG").output
-    family = invoke(data_command.command, "path", "tu:*").exception
+    assert "nothing is known" not in invoke("data", "path", "tu:MUTAG").output
+    family = invoke("data", "path", "tu:*").exception
     assert str(family) == "tu:* is an open family: name a member in place of the *"
 
 
@@ -71,7 +69,7 @@ def test_hash_prints_a_ready_data_file(data_root_here: Path, tmp_path: Path) -> 
     (data_root_here / "own").mkdir()
     for name, content in (("a.txt", b"one"), ("b.txt", b"two")):
         (data_root_here / "own" / name).write_bytes(content)
-    result = invoke(data_command.command, "hash", str(data_root_here / "own"))
+    result = invoke("data", "hash", str(data_root_here / "own"))
     files = [eval(line.rstrip(","), {"DataFile": DataFile}) for line in result.output.splitlines()]
     assert files == [
         DataFile(path="own/a.txt", sha256=hashlib.sha256(b"one").hexdigest()),
@@ -80,7 +78,7 @@ def test_hash_prints_a_ready_data_file(data_root_here: Path, tmp_path: Path) -> 
     assert state(DataSet(name="own", files=tuple(files)), data_root_here, None).status == "verified"
     outside = tmp_path / "c.txt"
     outside.write_bytes(b"three")
-    assert "outside the data root" in invoke(data_command.command, "hash", str(outside)).output
+    assert "outside the data root" in invoke("data", "hash", str(outside)).output
 
 
 def test_a_data_set_may_not_take_the_name_of_another_plugins(tmp_path: Path) -> None:
@@ -144,7 +142,7 @@ def test_several_roots_stay_several(two: Path, tmp_path: Path, monkeypatch: pyte
     assert label_of(tmp_path / "b" / "two.txt", roots) == "data:two.txt"
     assert tmp_path / "b" / "two.txt" in places("data:two.txt", roots)
     monkeypatch.setenv("DLBENCH_DATA", str(two))
-    assert invoke(data_command.command, "path").output.split() == [str(tmp_path / "a"), str(tmp_path / "b")]
+    assert invoke("data", "path").output.split() == [str(tmp_path / "a"), str(tmp_path / "b")]
 
 
 # --- reproduce --------------------------------------------------------------------------------------------
