@@ -119,12 +119,15 @@ def _annotation(builder: Callable[..., Any], key: str) -> str:
     found = inspect.signature(builder).parameters[key].annotation
     if found is inspect.Parameter.empty:
         return ""
-    return found if isinstance(found, str) else getattr(found, "__name__", str(found)) if found in TYPES else str(found)
+    return found if isinstance(found, str) else inspect.formatannotation(found)
 
 
 def _fits(value: Any, annotation: str) -> bool:
     """Whether a value is of a type, or one of several; what isn't plain fits whatever is asked."""
-    node = ast.parse(annotation, mode="eval").body
+    try:
+        node = ast.parse(annotation, mode="eval").body
+    except SyntaxError:  # any text may stand there
+        return True
     while isinstance(node, ast.BinOp):  # a | b | c leans to the left
         if _is(value, node.right):
             return True

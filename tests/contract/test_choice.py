@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -97,6 +98,17 @@ def test_an_option_that_fits_its_annotation_or_has_none_passes() -> None:
     fitting = {"depth": 3, "rate": 1, "both": True, "pool": "first", "size": None, "name": "x", "free": object()}
     check_options("it", annotated, fitting)
     check_options("it", annotated, {"rate": 0.5, "size": 4, "layers": "any text"})
+
+
+def test_annotations_that_are_objects_or_any_text_refuse_nothing_that_is_right() -> None:
+    """As in a file without `from __future__ import annotations`."""
+
+    def builder(signature, *, width=1, kind=None, words=None, note=None): ...
+
+    builder.__annotations__ = {"width": int, "kind": Path, "words": list, "note": "how many, at most"}
+    check_options("it", builder, {"width": 3, "kind": "x", "words": "y", "note": 2})
+    with pytest.raises(UsageError, match="needs int, not abc"):
+        check_options("it", builder, {"width": "abc"})
 
 
 def annotated(
