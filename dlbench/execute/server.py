@@ -24,7 +24,7 @@ from typing import Any
 from .preload import open_driver_files, preload
 from .wire import Unpacker, pack
 
-CORE = ("plan.catalog", "train.cell", "measure.environment", "profile.job")
+CORE = ("dlbench.plan.catalog", "dlbench.train.cell", "dlbench.measure.environment", "dlbench.profile.job")
 """Modules of the core that every child needs, with all that they import."""
 LOG_BYTES = 1 << 20
 DRAINS = 64
@@ -290,7 +290,7 @@ def main() -> None:
         if not data:
             return
         first = unpacker.feed(data)
-    culprits = preload([*first[0]["preload"], *(f"{__package__.partition('.')[0]}.{name}" for name in CORE)])
+    culprits = preload([*first[0]["preload"], *CORE])
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     gc.collect()
     gc.freeze()
