@@ -12,30 +12,28 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .contract.hookspecs import hookimpl as hookimpl
+    from .contract.kinds import Boxes as Boxes
     from .contract.kinds import Classes as Classes
     from .contract.kinds import DynamicGraph as DynamicGraph
-    from .contract.kinds import DynamicGraphBatch as DynamicGraphBatch
     from .contract.kinds import EdgeClasses as EdgeClasses
     from .contract.kinds import Embedding as Embedding
     from .contract.kinds import Graph as Graph
-    from .contract.kinds import GraphBatch as GraphBatch
     from .contract.kinds import GraphClasses as GraphClasses
     from .contract.kinds import GraphValue as GraphValue
     from .contract.kinds import Hypergraph as Hypergraph
-    from .contract.kinds import HypergraphBatch as HypergraphBatch
     from .contract.kinds import Image as Image
     from .contract.kinds import InputKind as InputKind
     from .contract.kinds import Kind as Kind
+    from .contract.kinds import Mask as Mask
     from .contract.kinds import MaskedTokens as MaskedTokens
     from .contract.kinds import NextToken as NextToken
     from .contract.kinds import NodeClasses as NodeClasses
     from .contract.kinds import NodeValue as NodeValue
     from .contract.kinds import OutputKind as OutputKind
+    from .contract.kinds import PixelValue as PixelValue
     from .contract.kinds import Sample as Sample
     from .contract.kinds import Series as Series
-    from .contract.kinds import SeriesBatch as SeriesBatch
     from .contract.kinds import Signature as Signature
-    from .contract.kinds import TokenBatch as TokenBatch
     from .contract.kinds import Tokens as Tokens
     from .contract.kinds import TokenSequence as TokenSequence
     from .contract.kinds import TokenTags as TokenTags
@@ -63,6 +61,12 @@ if TYPE_CHECKING:
     from .contract.specs import ScheduleSpec as ScheduleSpec
     from .contract.specs import Suite as Suite
     from .contract.specs import TaskSpec as TaskSpec
+    from .contract.values import DynamicGraphBatch as DynamicGraphBatch
+    from .contract.values import GraphBatch as GraphBatch
+    from .contract.values import HypergraphBatch as HypergraphBatch
+    from .contract.values import ImageBatch as ImageBatch
+    from .contract.values import SeriesBatch as SeriesBatch
+    from .contract.values import TokenBatch as TokenBatch
     from .errors import NoData as NoData
     from .errors import NotApplicable as NotApplicable
     from .errors import UsageError as UsageError
@@ -77,7 +81,10 @@ _HOMES = {
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
         "Hypergraph", "DynamicGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags", "TokenSequence",
         "NodeClasses", "NodeValue", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample",
-        "TokenBatch", "SeriesBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
+        "Mask", "PixelValue", "Boxes",
+    ),
+    "contract.values": (
+        "TokenBatch", "SeriesBatch", "ImageBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
     ),
     "contract.learner": ("Batch", "Batches", "Carry", "Learner", "Optimizers", "Regularizer"),
     "measure.environment": ("usable_cores",),

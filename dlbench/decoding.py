@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from .contract.guard import Guard
-from .contract.kinds import NextToken, OutputKind, TokenBatch, TokenSequence
+from .contract.kinds import NextToken, OutputKind, TokenSequence
 from .contract.learner import Learner, Supervised, map_tensors
+from .contract.values import TokenBatch
 from .errors import UsageError
 
 

@@ -10,10 +10,9 @@ The docstring of an input kind fixes its runtime value: what `Batch.inputs` hold
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from .values import batch_size_of
 
 
 class Kind:
@@ -57,110 +56,13 @@ class Signature:
         return f"{self.input} -> {self.output}"
 
 
-# --- runtime values with more than one tensor -------------------------------------------------------------
-
-
-class TokenBatch(NamedTuple):
-    """`ids` (B, T) int64; `lengths` (B,) int64 of at least 1, or None where every sequence fills all T places. What
-    stands in places beyond a length is padding: any id, and no answer may depend on it.
-
-    `characters` (B, T, W) int64: each token's spelling, filled up with 0; None where the kind has no characters.
-    `previous` (B, U) int64: where a `TokenSequence` is asked for, what a decoder has written before each of its U
-    places: the start token, then the targets but the last. None elsewhere, and while a decoder writes by itself.
-    `sizes`: the lengths once more, as numbers on the CPU, where the task has them there: what packs sequences asks for
-    them.
-    """
-
-    ids: Tensor
-    lengths: Tensor | None = None
-    characters: Tensor | None = None
-    previous: Tensor | None = None
-    sizes: list[int] | None = None
-
-    @property
-    def batch_size(self) -> int:
-        return self.ids.shape[0]
-
-
-class SeriesBatch(NamedTuple):
-    """`values` (B, T, F) float; `lengths` (B,) int64 of at least 1, or None where every series fills all T steps.
-    Steps beyond a length hold zeros. `previous` and `sizes`: as in `TokenBatch`."""
-
-    values: Tensor
-    lengths: Tensor | None = None
-    previous: Tensor | None = None
-    sizes: list[int] | None = None
-
-    @property
-    def batch_size(self) -> int:
-        return self.values.shape[0]
-
-
-class GraphBatch(NamedTuple):
-    """Several graphs as one: `nodes` (N, F) float, dense or CSR; `edges` (2, E) int64, source then target, each
-    undirected edge in both directions; `edge_features` (E, D) or None; `graph_ids` (N,) int64, ascending.
-
-    `by_target`: the edges are known to ascend by target; `loopless`: none is known to lead from a node to itself. A
-    model that is told needn't find out, for which a GPU would have to be waited for. Who changes the edges takes back
-    what holds no longer. `dlbench.data.graphs` makes PyG's type of it.
-    """
-
-    nodes: Tensor
-    edges: Tensor
-    edge_features: Tensor | None
-    graph_ids: Tensor
-    num_graphs: int
-    by_target: bool = False
-    loopless: bool = False
-
-    @property
-    def batch_size(self) -> int:
-        return self.num_graphs
-
-
-class HypergraphBatch(NamedTuple):
-    """One hypergraph: `nodes` (N, F) float, dense or CSR; `members` (2, M) int64, a node and a hyperedge that holds
-    it, ascending by hyperedge, each once."""
-
-    nodes: Tensor
-    members: Tensor
-    num_hyperedges: int
-
-    @property
-    def batch_size(self) -> int:
-        return 1
-
-
-class DynamicGraphBatch(NamedTuple):
-    """Several graphs whose edges change with time, as one: `nodes` (N, F) float; `edges` (2, E) int64, source then
-    target; `times` (E,) int64, ascending, the step 0 .. num_steps - 1 at which an edge is there; `graph_ids` (N,)
-    int64, ascending. `step_sizes`: how many edges each step has, on the CPU, where it is known."""
-
-    nodes: Tensor
-    edges: Tensor
-    times: Tensor
-    num_steps: int
-    graph_ids: Tensor
-    num_graphs: int
-    step_sizes: list[int] | None = None
-
-    @property
-    def batch_size(self) -> int:
-        return self.num_graphs
-
-
-def batch_size_of(inputs: Any) -> int:
-    """The number of examples in a runtime value."""
-    size = getattr(inputs, "batch_size", None)
-    return int(size if size is not None else inputs.shape[0])
-
-
 # --- what one example is ----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
 class Image(InputKind):
-    """Runtime value: a float tensor (B, channels, height, width), normalised by the task."""
+    """Runtime value: a float tensor (B, channels, height, width), normalised by the task; where a `TokenSequence` is
+    asked for, an `ImageBatch` of it."""
 
     channels: int
     height: int
@@ -290,7 +192,9 @@ class TokenSequence(OutputKind):
     `predict(inputs)` returns logits (B, U, vocab), given in `inputs.previous` what stands before each place (teacher
     forcing); place u sees those up to u, and all of the source. `generate(batch, ...)` writes by itself, from the token
     `start` up to `end` or `length` tokens. Any model can by its `forward`; one with `start(inputs) -> state` and
-    `step(token, state) -> (logits, state)` does it faster (see `dlbench.decoding`).
+    `step(token, state) -> (logits, state)` does it faster (see `dlbench.decoding`). `attend(inputs)` is for models that
+    look at places of an image: how much each place u looks at each cell of a grid over it, (B, U, rows, columns) of
+    sum 1, given `previous` as for `predict`; a task asks `learner.offers("attend")` first.
     """
 
     vocab: int
@@ -298,10 +202,45 @@ class TokenSequence(OutputKind):
     start: int
     end: int
 
-    verbs: ClassVar[tuple[str, ...]] = ("generate", "predict")
+    verbs: ClassVar[tuple[str, ...]] = ("generate", "predict", "attend")
 
     def shape(self, inputs: Any) -> tuple[int, ...]:
         return (*inputs.previous.shape, self.vocab)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mask(OutputKind):
+    """A class for every pixel: `predict(inputs)` returns logits (B, num_classes, height, width); targets int64 (B,
+    height, width)."""
+
+    num_classes: int
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (len(inputs), self.num_classes, *inputs.shape[2:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelValue(OutputKind):
+    """A number for every pixel: `predict(inputs)` returns (B, height, width); targets are float (B, height, width)."""
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (len(inputs), *inputs.shape[2:])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boxes(OutputKind):
+    """Where the objects of an image are. `limit`: the most that one holds.
+
+    Targets float (B, limit, 5): left, top, right, bottom as shares of the image's width and height, 0 to 1, and the
+    class; rows of class -1 fill up. `detect(inputs)` returns float (B, K, 6), K its own choice: the four sides, the
+    class, and a score from 0 to 1; rows of score 0 are no finding. Models bring their own loss (`Learner.loss`): what
+    is compared with what is their idea.
+    """
+
+    num_classes: int
+    limit: int
+
+    verbs: ClassVar[tuple[str, ...]] = ("detect",)
 
 
 @dataclass(frozen=True, kw_only=True)

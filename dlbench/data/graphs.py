@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..contract.kinds import GraphBatch
+from ..contract.values import GraphBatch
 
 
 class BadGraph(ValueError):

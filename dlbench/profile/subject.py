@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contract.kinds import Sample, Signature, batch_size_of
+from ..contract.kinds import Sample, Signature
 from ..contract.learner import Batch, Batches, Learner, Task, map_tensors
 from ..contract.optimizers import PartOptimizers
+from ..contract.values import batch_size_of
 from ..data.batches import whole_pass
 
 

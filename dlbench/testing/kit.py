@@ -214,6 +214,8 @@ def _answer(bench: Bench, learner: Learner) -> Any:
             return evaluator.sample(PROBE_BATCH, torch.Generator().manual_seed(0))
         if "predict" in bench.task.signature.output.verbs:
             return evaluator.predict(first_batch(bench.task, "val"))
+        if "detect" in bench.task.signature.output.verbs:
+            return evaluator.detect(first_batch(bench.task, "val"))
     return None
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ..contract.guard import Guard
 from ..contract.kinds import Signature
-from ..contract.learner import Batch, Carry, Learner, Task, check_outputs, map_tensors
+from ..contract.learner import Batch, Carry, Learner, Supervised, Task, check_outputs, map_tensors
 from ..contract.specs import Metric
+from ..contract.values import batch_size_of
 from ..decoding import generate
 from ..errors import ContractError, Diverged, WrongShape
 from .execution import Execution
@@ -55,6 +56,27 @@ class Evaluator:
             raise WrongShape(f"embed returned {got}, but {self._signature.output} needs ({rows}, D) for this batch")
         return vectors
 
+    def detect(self, batch: Batch) -> Tensor:
+        """What was found in each image of a batch, float32 (B, K, 6); see `Boxes`."""
+        with self._execution.autocast():
+            found = map_tensors(self._guard(self._verb("detect"), batch.inputs), _as_float32)
+        count = batch_size_of(batch.inputs)
+        if not isinstance(found, Tensor) or found.dim() != 3 or (len(found), found.shape[2]) != (count, 6):
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise WrongShape(f"detect returned {got}, but {self._signature.output} needs ({count}, K, 6) here")
+        self.judged += batch.size
+        return found
+
+    def attend(self, batch: Batch) -> Tensor:
+        """Where a model looks in each image of a batch while it writes, float32 (B, U, rows, columns)."""
+        with self._execution.autocast():
+            return map_tensors(self._guard(self._verb("attend"), batch.inputs), _as_float32)  # type: ignore[no-any-return]
+
+    def offers(self, name: str) -> bool:
+        """Whether the model has a verb of the output kind that not every model has."""
+        self._allow(name)
+        return callable(self._find(name))
+
     def generate(
         self, batch: Batch, *, beam: int = 1, length_penalty: float = 1.0, max_length: int | None = None
     ) -> tuple[Tensor, Tensor]:
@@ -90,9 +112,14 @@ class Evaluator:
             verbs = ", ".join(self._signature.output.verbs)
             raise AttributeError(f"a task on {self._signature.output} may call {verbs}, not {name}")
 
+    def _find(self, name: str) -> Any:
+        """A verb of the learner, or of the plain module that the core made one of."""
+        plain = self._learner.module if isinstance(self._learner, Supervised) else None
+        return getattr(self._learner, name, getattr(plain, name, None))
+
     def _verb(self, name: str) -> Any:
         self._allow(name)
-        verb = getattr(self._learner, name, None)
+        verb = self._find(name)
         if not callable(verb):
             raise TypeError(f"the model has no {name}(), which {self._signature.output} asks for")
         return verb

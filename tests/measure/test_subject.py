@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from dlbench.contract.kinds import GraphBatch
 from dlbench.contract.learner import Batch
+from dlbench.contract.values import GraphBatch
 from dlbench.plan.catalog import discover
 from dlbench.profile.job import subject_of
 from dlbench.profile.subject import Resident, Subject
