@@ -8,7 +8,23 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+TURNS = 3
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test marked `timing` gets up to three turns: another process can spoil one, a wrong clock spoils all."""
+    if pyfuncitem.get_closest_marker("timing") is None:
+        return None
+    given = {name: pyfuncitem.funcargs[name] for name in pyfuncitem._fixtureinfo.argnames}
+    for _ in range(TURNS - 1):
+        try:
+            pyfuncitem.obj(**given)
+            return True
+        except AssertionError:
+            continue
+    return None  # the last turn is pytest's own, whose report stands
 
 
 @pytest.fixture(scope="session")

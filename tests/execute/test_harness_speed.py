@@ -40,6 +40,7 @@ def children_s(command: list[str], environment: dict[str, str]) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("arguments", "limit"), [(["--help"], 7), (["list", "models"], 13)], ids=["help", "list"])
 def test_start_up_is_quick(tmp_path: Path, arguments: list[str], limit: float) -> None:
     """Relative to a Python that does nothing: measured 4.3 to 5.1 and 9 to 10.5 on a busy machine. The first start
@@ -65,6 +66,7 @@ def executor() -> Iterator[LocalExecutor]:
         yield executor
 
 
+@pytest.mark.timing
 @pytest.mark.parametrize(("model", "status"), [("refusing", "skip"), ("perceptron", "ok")])
 def test_an_extra_cell_is_cheap_in_a_warm_fork_server(
     executor: LocalExecutor, tmp_path: Path, model: str, status: str

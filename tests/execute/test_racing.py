@@ -132,6 +132,7 @@ def slowed(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.mark.timing
 @pytest.mark.slow
 def test_a_model_wins_against_itself_in_a_slowed_checkout(slowed: Path) -> None:
     done = command(

@@ -34,6 +34,7 @@ def test_every_block_and_every_pass_of_a_profile_lies_between_two_readings(
         assert [len(times) for times in readings] == [count + 1 for count in blocks]
 
 
+@pytest.mark.timing
 def test_a_slower_machine_shows_in_a_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     """As slow as if each run were interrupted for the time that one takes."""
     meter = Calibration("cpu", lambda: None)

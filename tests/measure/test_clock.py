@@ -13,6 +13,8 @@ import torch
 from dlbench.measure import clock
 from dlbench.measure.clock import choose_steps, iqr_over_median, settle_limit, steady, time_blocks, warm_up
 
+pytestmark = pytest.mark.timing
+
 
 def no_sync() -> None:
     pass

@@ -87,6 +87,7 @@ def test_a_profile_holds_what_a_record_promises(make_subject: Make) -> None:
     assert found["energy_j_per_example"] is None  # a quick protocol doesn't wait for the counter
 
 
+@pytest.mark.timing
 def test_throughput_is_units_over_seconds(make_subject: Make) -> None:
     found = profile(make_subject(), QUICK)
     for name in ("train", "infer"):
@@ -102,6 +103,7 @@ def test_throughput_is_units_over_seconds(make_subject: Make) -> None:
     assert mean == pytest.approx(70 / 3, rel=0.2)
 
 
+@pytest.mark.timing
 def test_a_learner_that_spins_for_a_known_time(make_subject: Make) -> None:
     loss = torch.zeros(())
 
@@ -120,6 +122,7 @@ def test_a_learner_that_spins_for_a_known_time(make_subject: Make) -> None:
     assert found["latency_ms"]["p50"] >= 20.0
 
 
+@pytest.mark.timing
 def test_latency_is_of_one_example_of_the_test_split(make_subject: Make, points: Any) -> None:
     task, sizes = points(), []
     task.batches_of, seen = task.batches, []
@@ -210,6 +213,7 @@ def test_evaluation_runs_without_gradients_in_evaluation_mode(make_subject: Make
     assert modes == {(False, False)}
 
 
+@pytest.mark.timing
 def test_a_slow_loader_is_flagged(make_subject: Make, points: Any) -> None:
     found = profile(make_subject(task=points(before_batch=lambda: spin(0.003))), QUICK)
     assert "loader_bound" in found["flags"]
@@ -235,6 +239,7 @@ def test_a_step_that_never_settles_is_flagged(make_subject: Make, cpu_clock: Non
     assert "warmup_not_settled" in profile(make_subject(Slowing), QUICK)["flags"]
 
 
+@pytest.mark.timing
 def test_a_moody_step_is_flagged(make_subject: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     waits = 0
 

@@ -82,6 +82,7 @@ def calls(old: list[list[Reading]], new: list[list[Reading]]) -> list[Call]:
     return [verdict_speed(comparison).call for comparison in compare_speeds(pairs)]
 
 
+@pytest.mark.timing
 @pytest.mark.slow
 def test_equal_models_are_not_called_different_and_a_slower_one_is(tmp_path: Path) -> None:
     """Ten comparisons of a model with itself (five of the one, five of its slowed copy), and ten of the one with the
