@@ -1,8 +1,8 @@
 """Records: one JSON file per cell or profile, written atomically, found again by name.
 
-A results folder holds `records/NAME.json`, `logs/NAME.log` and, for each suite that ran, `suites/SUITE.json`: which
-record stands for which square of the grid. The last is how an edited model never shows old numbers: its new records
-take the squares over.
+A results folder holds `records/NAME.json`, `logs/NAME.log`, where asked `pictures/NAME--PICTURE.png`, and, for
+each suite that ran, `suites/SUITE.json`: which record stands for which square of the grid. The last is how an edited
+model never shows old numbers: its new records take the squares over.
 
 The body of a record (all times in seconds, all sizes in bytes):
 
@@ -24,6 +24,7 @@ of a cell, where it got so far:
     phases  {setup_s, first_step_s, compile_s, train_s, eval_s}     epochs, steps, examples, selected_step
     test_examples, content_digest (of generated data)
     samples [a text that the task keeps] (only where it keeps some)
+    pictures [a file in pictures/ that shows what the task drew] (only where that was asked)
     global_state [a setting of the process that a plugin changed] (only where one did)
 
 of a profile:
@@ -125,6 +126,10 @@ class Results:
 
     def log_path(self, name: str) -> Path:
         return self.root / "logs" / f"{name}.log"
+
+    def pictures_path(self, name: str) -> Path:
+        """What the files of a record's pictures begin with: `--NAME.png` follows."""
+        return self.root / "pictures" / name
 
     def suites(self) -> list[str]:
         """The suites that ran here."""

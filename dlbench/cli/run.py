@@ -71,6 +71,12 @@ how = options(
     click.option("--only-profile", is_flag=True, help="Measure speed and memory only."),
     click.option("--fresh", is_flag=True, help="Run everything again, also what is done."),
     click.option("--accept-stale", is_flag=True, help="Keep what was made under other versions of packages."),
+    click.option(
+        "--keep",
+        multiple=True,
+        type=click.Choice(["pictures"]),
+        help="Also keep what tasks draw of their models, as PNG files in RESULTS/pictures.",
+    ),
     click.option("--dry-run", is_flag=True, help="Print what would run, and stop."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
     click.option("--debug", is_flag=True, help="Show tracebacks of dlbench's own errors."),
@@ -155,6 +161,7 @@ def runner_of(catalog: Catalog, request: Request, limits: dict[str, Any], given:
         jobs=given["jobs"],
         fresh=given["fresh"],
         accept_stale=given["accept_stale"],
+        keep=given["keep"],
     )
 
 

@@ -49,7 +49,8 @@ class Limits:
 @dataclass(kw_only=True)
 class Runner:
     """Runs jobs into a results folder. `command` is recorded as what makes each record again. `accept_stale`: records
-    made under other versions of packages count as done."""
+    made under other versions of packages count as done. `keep`: `pictures` where files of what tasks draw are
+    wanted."""
 
     catalog: Catalog
     results: Results
@@ -61,6 +62,7 @@ class Runner:
     jobs: int = 1
     fresh: bool = False
     accept_stale: bool = False
+    keep: tuple[str, ...] = ()
     skips: list[Skip] = field(default_factory=list)
     ran: int = 0
 
@@ -179,6 +181,7 @@ class Runner:
             "generated": job.head["task"]["data"] == "embedded",
             "runtime": job.runtime.as_dict(), "seed": job.seed,
             "protocol": asdict(job.protocol) if job.protocol else None,
+            "pictures": str(self.results.pictures_path(job.name).resolve()) if "pictures" in self.keep else None,
             "data_root": str(self.data_root), "cache": str(self.cache),
         }  # fmt: skip
 

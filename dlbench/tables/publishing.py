@@ -34,7 +34,8 @@ def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
         for record in records:
             folder = target / slug(suite) / slug(record["environment"]["machine"])
             public = Record({**scrubbed(record.body), "suite": suite})
-            public.body.pop("samples", None)  # texts may be the data set's, whose licence may forbid it
+            for shown in ("samples", "pictures"):  # they may be the data set's, whose licence may forbid it
+                public.body.pop(shown, None)
             folders.setdefault(folder, {})[square_of(public)] = public
     for folder, squares in folders.items():
         found, _ = read_records(sorted((folder / "records").glob("*.json")))

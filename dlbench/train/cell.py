@@ -25,7 +25,7 @@ from ..data import Data
 from ..plan.catalog import Catalog, Source, load_sources
 from ..plan.content import content_digest
 from .execution import Execution
-from .judging import samples
+from .judging import pictures, samples
 from .settings import Settings
 from .sizing import fit_width
 from .soundness import check_trainable, initialise
@@ -125,10 +125,11 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     """Train and judge every fold of a cell; returns the result's part of the record."""
     start = time.perf_counter()
     bench = open_bench(job)
+    gallery = Path(job["pictures"]) if job.get("pictures") else None
     content = content_digest(bench.fold(0), bench.recipe.batch_size) if job["generated"] else None
     loading = time.perf_counter() - start
     folds = bench.folds
-    results = [_run_fold(bench, job["seed"], fold, report) for fold in range(folds)]
+    results = [_run_fold(bench, job["seed"], fold, report, gallery) for fold in range(folds)]
     combine = getattr(bench.task, "combine", None)
     fold_metrics = combine(results) if callable(combine) else [r["metrics"] for r in results]
     metrics = _mean(fold_metrics)
@@ -147,6 +148,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "fold_metrics": fold_metrics if folds > 1 else [],
         "curves": [r["curve"] for r in results],
         **({"samples": results[0]["samples"]} if results[0]["samples"] else {}),
+        **({"pictures": results[0]["pictures"]} if results[0]["pictures"] else {}),
         **({"global_state": sorted(bench.settings.changed)} if bench.settings.changed else {}),
         "phases": phases,
         "params": results[0]["params"],
@@ -162,7 +164,8 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     }
 
 
-def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, Any]:
+def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path | None) -> dict[str, Any]:
+    """`gallery`: what the files of pictures begin with, where they are to be kept."""
     start = time.perf_counter()
     folds, task = bench.folds, bench.fold(fold)
     seed_everything(seed, fold)
@@ -189,14 +192,27 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report) -> dict[str, A
     metrics = {"val": trainer.judge("val")}
     metrics["test"], test_examples = trainer.judge_and_count("test")
     texts = samples(trainer.judged, task, bench.execution) if fold == 0 else []
+    drawn = pictures(trainer.judged, task, bench.execution) if gallery and fold == 0 else {}
     bench.settings.restore()
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {
-        "metrics": metrics, "samples": texts, "curve": outcome.curve, "phases": {"setup_s": setup, **outcome.phases},
+        "metrics": metrics, "samples": texts, "pictures": [_hang(gallery, *picture) for picture in drawn.items()],
+        "curve": outcome.curve, "phases": {"setup_s": setup, **outcome.phases},
         "params": sum(p.numel() for p in learner.parameters()), "epochs": outcome.epochs, "steps": outcome.steps,
         "examples": outcome.examples, "selected_step": outcome.selected_step, "test_examples": test_examples,
         "lost_state": _lost_state(bench, outcome, metrics["val"]),
     }  # fmt: skip
+
+
+def _hang(gallery: Path | None, name: str, image: Any) -> str:
+    """Save a picture as PNG; returns the file's name."""
+    from PIL import Image
+
+    assert gallery is not None
+    gallery.parent.mkdir(parents=True, exist_ok=True)
+    file = gallery.with_name(f"{gallery.name}--{name}.png")
+    Image.fromarray(image).save(file)
+    return file.name
 
 
 def _lost_state(bench: Bench, outcome: Outcome, val: Mapping[str, float]) -> bool:

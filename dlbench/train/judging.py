@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -169,6 +171,22 @@ def samples(learner: Learner, task: Task, execution: Execution) -> list[str]:
         return []
     with _evaluation(learner):
         return [str(text) for text in take(Evaluator(learner, task.signature, execution))]
+
+
+def pictures(learner: Learner, task: Task, execution: Execution) -> dict[str, Any]:
+    """What a task can draw of a learner: images (H, W, 3) uint8 by name; most can draw nothing. Raises ContractError
+    where they are something else."""
+    draw = getattr(task, "pictures", None)
+    if not callable(draw):
+        return {}
+    with _evaluation(learner):
+        drawn = {
+            str(name): np.asarray(image) for name, image in draw(Evaluator(learner, task.signature, execution)).items()
+        }
+    for name, image in drawn.items():
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not re.fullmatch(r"[\w-]+", name):
+            raise ContractError(f"the picture {name!r} must be uint8 (H, W, 3), not {image.dtype} {image.shape}")
+    return drawn
 
 
 @contextmanager
