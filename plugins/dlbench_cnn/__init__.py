@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def dlbench_models() -> Iterator[ModelSpec]:
-    """`lenet5`, and the residual networks of 20, 32 and 56 layers made for CIFAR; the networks that were made for
+    """`lenet5`, and the residual networks of 8, 20, 32 and 56 layers made for CIFAR; the networks that were made for
     ImageNet; `cnn1d` for series."""
     yield ModelSpec(
         name="lenet5",
@@ -25,7 +25,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
         family="CNN",
         paper="LeCun, Bottou, Bengio and Haffner 1998, Gradient-Based Learning Applied to Document Recognition",
     )
-    for depth in (20, 32, 56):
+    for depth in (8, 20, 32, 56):
         yield ModelSpec(
             name=f"resnet{depth}",
             build=partial(_build_resnet, depth=depth),

@@ -93,14 +93,16 @@ def _build_densenet(signature: Signature, *, depth: int = 22, width: int = 20, s
     )
 
 
-def _build_plainnet(signature: Signature, *, depth: int = 20, width: int = 16, norm: str | None = "batch") -> nn.Module:
-    """`depth`: 6n + 2. `norm`: `batch` or none."""
+def _build_plainnet(
+    signature: Signature, *, depth: int = 20, width: int = 16, norm: str | None = "batch", init: str = "he"
+) -> nn.Module:
+    """`depth`: 6n + 2. `norm`: `batch` or none. `init`: he, or default for torch's."""
     from .plainnet import PlainNet
 
     _check_norm(norm)
     sizes = image_sizes(signature, PlainNet.smallest_side)
     del sizes["size"]
-    return _or_refused(PlainNet, sizes, depth=depth, width=width, norm=norm)
+    return _or_refused(PlainNet, sizes, depth=depth, width=width, norm=norm, init=init)
 
 
 def _build_preact_resnet(signature: Signature, *, depth: int = 20, width: int = 16, form: str = "cifar") -> nn.Module:
