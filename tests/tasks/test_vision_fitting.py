@@ -51,8 +51,7 @@ def test_signals_fade_in_a_plain_network_under_the_default_weights_only() -> Non
         network = PlainNet(channels=1, num_classes=10, depth=20, width=8, norm=None, init=init)
         with torch.no_grad():
             spread[init] = network.layers(images).std(dim=0).mean().item()
-    assert spread["he"] > 0.05
-    assert spread["default"] < 1e-3
+    assert spread["he"] > 1000 * spread["default"]
     with pytest.raises(ValueError, match="inits he and default, not 'small'"):
         PlainNet(channels=1, num_classes=10, init="small")
 
