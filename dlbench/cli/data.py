@@ -38,7 +38,7 @@ def list_(data: Path | None, plugins: tuple[str, ...]) -> None:
         found = state(dataset, data or default_root(), default_cache())
         size = f"{found.bytes / 1e6:.1f} MB" if found.bytes else "-"
         how = "fetch" if all(file.urls for file in dataset.files) else "by hand"
-        rows.append({"set": name, "state": found.status, "files": str(len(dataset.files)), "size": size, "get": how,
+        rows.append({"set": name, "state": found.status, "files": str(len(found.files)), "size": size, "get": how,
                      "licence": dataset.licence})  # fmt: skip
     for line in columns(rows):
         click.echo(line)

@@ -22,12 +22,17 @@ class DataFile:
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """The files that belong together under one name of `dlbench data`."""
+    """The files that belong together under one name of `dlbench data`.
+
+    `alternatives`: other sets of files with the same content. Where this one isn't whole, the first of them that is
+    stands for it; records say the same of all, as long as their checksums are the published ones.
+    """
 
     name: str
     files: tuple[DataFile, ...]
     licence: str = "not stated"
     source: str = ""
+    alternatives: tuple[DataSet, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,4 +61,16 @@ def folders_of(root: Path) -> list[Path]:
 def home_of(dataset: DataSet, root: Path) -> Path:
     """The folder of the data root where all files of a set are; the first, where none has them all."""
     folders = folders_of(root)
-    return next((f for f in folders if all((f / file.path).is_file() for file in dataset.files)), folders[0])
+    return next((folder for folder in folders if is_whole(dataset, folder)), folders[0])
+
+
+def at_hand(dataset: DataSet, root: Path) -> DataSet:
+    """The set, or the first of its alternatives, that is whole in one folder of the data root; the set, where none
+    is."""
+    sets = (dataset, *dataset.alternatives)
+    return next((one for one in sets if is_whole(one, home_of(one, root))), dataset)
+
+
+def is_whole(dataset: DataSet, folder: Path) -> bool:
+    """Whether all files of a set are in a folder, whatever they hold."""
+    return all((folder / file.path).is_file() for file in dataset.files)

@@ -193,7 +193,7 @@ TABLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("folds", _either(_count, _function), "a whole number of at least 1, or a function of the options"),
     ("flags", _either(_each(_text), _function), "a tuple of texts, or a function of the options"),
     ("data", _either(_none, _is(DataSet), _function), "None, a DataSet, or a function of the options"),
-    ("datasets", _each(_is(DataSet)), "a tuple of DataSet"),
+    ("datasets alternatives", _each(_is(DataSet)), "a tuple of DataSet"),
     ("files", _each(_is(DataFile)), "a tuple of DataFile"),
     ("higher_is_better heavy closure", _is(bool), "True or False"),
     ("member", _either(_none, _text), "None or a text"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..contract.sets import DataFile, DataSet, home_of
+from ..contract.sets import DataFile, DataSet, at_hand, home_of
 from ..errors import NoData
 
 Stamp = tuple[int, int, int, int]
@@ -36,7 +36,8 @@ class FileState:
 
 @dataclass(frozen=True, kw_only=True)
 class SetState:
-    """One data set as it is: what `dlbench data list`, `verify` and `path` show."""
+    """One data set as it is: what `dlbench data list` and `verify` show. `dataset`: the alternative that stands for it,
+    where one does."""
 
     dataset: DataSet
     files: tuple[FileState, ...]
@@ -74,8 +75,9 @@ class SetState:
 
 
 def state(dataset: DataSet, root: Path, cache: Path | None) -> SetState:
-    """Look at every file of the set. `cache` is a folder that remembers checksums of unchanged files; None: hash
-    everything anew."""
+    """Look at every file of the set, or of the alternative that is at hand for it. `cache` is a folder that remembers
+    checksums of unchanged files; None: hash everything anew."""
+    dataset = at_hand(dataset, root)
     hashes, root = HashCache(cache), home_of(dataset, root)
     files = tuple(_file_state(file, root, hashes) for file in dataset.files)
     hashes.save()
@@ -83,11 +85,15 @@ def state(dataset: DataSet, root: Path, cache: Path | None) -> SetState:
 
 
 def digest(dataset: DataSet, root: Path, cache: Path | None) -> str:
-    """One sha256 over the paths and actual contents of all files; raises NoData if one is missing."""
+    """One sha256 over the paths and actual contents of all files; raises NoData if one is missing. A verified
+    alternative has that of the set itself: it holds the same."""
     found = state(dataset, root, cache)
     if found.status == "missing":
         raise NoData(found.summary)
-    lines = sorted(f"{file.file.path}\0{file.sha256}\n" for file in found.files)
+    known = {file.file.path: file.sha256 for file in found.files}
+    if found.status == "verified":
+        known = {file.path: file.sha256 for file in dataset.files}
+    lines = sorted(f"{path}\0{sha256}\n" for path, sha256 in known.items())
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

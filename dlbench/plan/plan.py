@@ -185,7 +185,7 @@ def _pair(
         name="", square="", suite=suite.name, variant=variant, model=model, task=task, recipe=resolved,
         runtime=request.runtime, seed=None, protocol=None, head=head, flags=tuple(flags),
         sources=tuple(sorted({catalog.provider(*pair) for pair in parts}, key=lambda s: s.name)),
-        covered=frozenset().union(*(made.files for made in parts.values())),
+        covered=frozenset(data["paths"]).union(*(made.files for made in parts.values())),
         preload=(*model_spec.preload, *task_spec.preload), no_data=data["why"],
     )  # fmt: skip
     if request.cells:
@@ -281,22 +281,24 @@ class Makings:
 
 
 def _data(spec: TaskSpec, task: Choice, request: Request, result: Plan) -> dict[str, Any]:
-    """State and digest of the task's files, and why there is no data to use."""
+    """State, digest and paths of the task's files, and why there is no data to use."""
     files = spec.files(dict(task.options))
     if files is None:
-        return {"state": "embedded", "digest": "", "why": None}
+        return {"state": "embedded", "digest": "", "why": None, "paths": ()}
     found = data_state(files, request.data_root, request.cache)
+    paths = tuple(file.path for file in found.files)
     if found.status == "missing":
         result.missing[files.name] = files
         how = "fetch" if found.fetchable else "path"
         name = task.name if ":" in task.name else files.name  # no listing has the sets of an open family
         why = f"{found.paths('missing')[0]} is missing from the data root: run `dlbench data {how} {name}`"
         why += "" if found.fetchable else " and put the files there: they can't be fetched openly"
-        return {"state": "missing", "digest": "missing", "why": why}
+        return {"state": "missing", "digest": "missing", "why": why, "paths": paths}
     if found.status == "unverified" and not request.unverified:
         why = f"{found.paths('differs')[0]} doesn't have the published sha256: give --unverified-data to run on it"
-        return {"state": "unverified", "digest": "refused", "why": why}
-    return {"state": found.status, "digest": data_digest(files, request.data_root, request.cache), "why": None}
+        return {"state": "unverified", "digest": "refused", "why": why, "paths": paths}
+    digest = data_digest(files, request.data_root, request.cache)
+    return {"state": found.status, "digest": digest, "why": None, "paths": paths}
 
 
 def _head(

@@ -169,3 +169,44 @@ def test_sha256_of_a_file(root: Path) -> None:
 def test_the_data_room_does_not_load_torch() -> None:
     code = "import sys, dlbench.data.verify, dlbench.data.fetch, dlbench.data.unpack; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# --- alternatives -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(dataset: DataSet) -> DataSet:
+    """A set of which there are two more forms."""
+    forms = (
+        DataSet(name=name, files=(DataFile(path=f"{name}.bin", sha256=sha(name.encode())),)) for name in ("b", "c")
+    )
+    return DataSet(name="pair", files=dataset.files, alternatives=tuple(forms))
+
+
+def test_an_alternative_stands_for_a_set_that_is_not_whole(root: Path, three: DataSet) -> None:
+    own = digest(three, root, None)
+    (root / "c.bin").write_bytes(b"c")
+    assert state(three, root, None).dataset is three
+    (root / "a" / "one.bin").unlink()
+    found = state(three, root, None)
+    assert (found.dataset.name, found.status, found.bytes) == ("c", "verified", 1)
+    assert digest(three, root, None) == own  # what it holds is the same
+    (root / "b.bin").write_bytes(b"b")
+    assert state(three, root, None).dataset.name == "b"
+
+
+def test_an_alternative_that_differs_is_told_apart(root: Path, three: DataSet) -> None:
+    own = digest(three, root, None)
+    (root / "a" / "one.bin").unlink()
+    (root / "c.bin").write_bytes(b"d")
+    found = state(three, root, None)
+    assert (found.status, found.paths("differs")) == ("unverified", ["c.bin"])
+    assert digest(three, root, None) != own
+
+
+def test_without_any_form_the_set_itself_is_missing(root: Path, three: DataSet) -> None:
+    (root / "a" / "one.bin").unlink()
+    found = state(three, root, None)
+    assert (found.dataset, found.status, found.paths("missing")) == (three, "missing", ["a/one.bin"])
+    with pytest.raises(NoData, match=r"pair: 1 of 2 files missing, first a/one\.bin"):
+        digest(three, root, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from dlbench.execute.run import Limits, Runner, differences
 from dlbench.plan.catalog import Catalog, discover
 from dlbench.plan.plan import Request, plan
 from dlbench.results import Record, Results
+from dlbench.tables.groups import groups
 
 NETWORK = """
 from dlbench import Classes, Image, ModelSpec
@@ -137,3 +139,53 @@ def test_generated_data_has_a_digest_and_the_standard_library_stays_out(tmp_path
     _, record = run(discover([str(tmp_path / "mine.py")]), tmp_path)
     assert len(record["content_digest"]) == 16
     assert record["inputs"] == {"files": {}}
+
+
+READER = """
+import pathlib
+from dlbench import Classes, DataFile, DataSet, Metric, TaskSpec, Vector
+
+def load(data):
+    import torch
+    from dlbench.data.examples import Examples
+    mark = data.cache / "decoded"
+    if not mark.is_file():
+        data.path("set.bin").read_bytes()
+        mark.parent.mkdir(exist_ok=True)
+        mark.write_bytes(b"")
+    data.path("beside.txt").read_text()
+    index = {split: torch.arange(4) for split in ("train", "val", "test")}
+    return Examples(input=Vector(features=2), inputs=torch.ones(4, 2), targets=torch.tensor([0, 1, 0, 1]),
+                    splits=index, num_classes=2, device=data.device)
+
+def dlbench_tasks():
+    files = (DataFile(path="set.bin", sha256="SHA"),)
+    yield TaskSpec(name="own", input_kind=Vector, output_kind=Classes, load=load, unit="row",
+                   metric=Metric(name="accuracy"), floor=0.5, data=DataSet(name="own", files=files),
+                   recipe={"budget.steps": 1, "batch_size": 2, "schedule": "constant", "optimizer": "sgd", "lr": 0.1})
+"""
+
+
+def test_declared_files_are_in_the_name_and_not_among_the_inputs(tmp_path: Path) -> None:
+    """Only the first cell of a row may read them, where a task keeps what it decoded: the others are the same program
+    all the same."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "set.bin").write_bytes(b"x")
+    (tmp_path / "data" / "beside.txt").write_text("x")
+    (tmp_path / "plugin").mkdir()
+    file = tmp_path / "plugin" / "own.py"
+    file.write_text(READER.replace("SHA", hashlib.sha256(b"x").hexdigest()))
+    catalog = discover([str(file)])
+    request = Request(
+        models=("constant",), tasks=("own",), seeds=(0, 1), profiles=False, runtime=Runtime(),
+        data_root=tmp_path / "data", cache=tmp_path / "cache",
+    )  # fmt: skip
+    runner = Runner(
+        catalog=catalog, results=Results(tmp_path / "runs"), display=Silent(), limits=Limits(timeout_s=300),
+        data_root=request.data_root, cache=request.cache, command="test",
+    )  # fmt: skip
+    records = runner.run(plan(catalog, request))
+    assert [record.status for record in records] == ["ok", "ok"]
+    assert [list(record["inputs"]["files"]) for record in records] == [["data:beside.txt"]] * 2
+    (group,) = groups({"custom": records})
+    assert [cell["seed"] for cell in group.cells] == [0, 1]
