@@ -8,6 +8,8 @@ from typing import Any
 from dlbench import Block, Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
+from . import declare_cifar10
+
 ACCURACY = Metric(name="accuracy")
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
 
@@ -36,15 +38,8 @@ def load_fashion_mnist(data: Data) -> Any:
     return load(data, folder="vision/fashion-mnist")
 
 
-def load_cifar10(data: Data, *, source: str = "archive") -> Any:
-    from .cifar10 import load
-    from .files import cifar10_files
-
-    return load(data, source=source, dataset=cifar10_files(source=source))
-
-
 def dlbench_tasks() -> Iterable[TaskSpec]:
-    return [_digits(), _digits_fit(), _mnist(), _fashion_mnist(), _cifar10()]
+    return [_digits(), _digits_fit(), _mnist(), _fashion_mnist(), *declare_cifar10.specs()]
 
 
 def _digits() -> TaskSpec:
@@ -125,41 +120,6 @@ def _fashion_mnist() -> TaskSpec:
         recipe={"optimizer": "adam", "lr": 1e-3, "schedule": "cosine", "batch_size": 64, "budget.epochs": 10},
         data=FASHION_MNIST,
         description="28x28 pictures of clothing; the last 5,000 of the 60,000 training images are validation",
-    )
-
-
-def _cifar10() -> TaskSpec:
-    from .files import CIFAR10_SOURCES, cifar10_files
-
-    return TaskSpec(
-        name="cifar10",
-        input_kind=Image,
-        output_kind=Classes,
-        load=load_cifar10,
-        unit="image",
-        metric=ACCURACY,
-        metrics=METRICS,
-        floor=0.1,  # every class has 1,000 of the 10,000 test images
-        reference=Reference(
-            value=0.9125,
-            source="ResNet-20 (8.75 % error), 64,000 steps: He, Zhang, Ren, Sun 2016, "
-            "Deep Residual Learning for Image Recognition",
-        ),
-        recipe={
-            "optimizer": "sgd[momentum=0.9]",
-            "lr": 0.1,
-            "weight_decay": 1e-4,
-            "schedule": "step[milestones=100-150,gamma=0.1]",
-            "batch_size": 128,
-            "budget.epochs": 200,
-            "regularizers": "crop_flip[pad=4]",
-            "select": "last",
-        },
-        data=cifar10_files,
-        datasets=tuple(CIFAR10_SOURCES.values()),
-        preload=("PIL.Image",),
-        description="32x32 colour images; the last 5,000 of the 50,000 training images are validation; source=sheets "
-        "reads the training set from lossless pictures and holds its last 10,000 images out as the test split",
     )
 
 

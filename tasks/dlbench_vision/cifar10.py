@@ -15,35 +15,74 @@ from typing import Any
 import numpy as np
 
 from dlbench import DataSet, NoData
-from dlbench.data import Data
+from dlbench.data import Data, at_hand
+from dlbench.data.kept import kept
+from dlbench.data.splits import stratified_split
+from dlbench.data.verify import digest
 
+from .cifar10_files import CIFAR10, CIFAR10_ARCHIVE, CIFAR10_FOLDER, CIFAR10_SHEETS
 from .converted import converted
-from .images import ImageClassification, hold_out_last
+from .images import ImageClassification, Split, hold_out_last
 
 NUM_VAL = 5000
 NUM_CLASSES = 10
 PIXELS = 3 * 32 * 32
 TRAIN_BATCHES = tuple(f"data_batch_{k}" for k in range(1, 6))
 SHEET = (25, 40)  # rows and columns of images on one sheet
-NUM_SHEETS = 50
-HELD_OUT_SHEETS = 10  # the last ten sheets are data_batch_5
+SMALL = {"train": 10_000, "val": 2_000}
+SMALL_SEED = 0
+SMALL_VERSION = 1  # of the small part; raise it when it is another
 
 
-def load(data: Data, *, source: str, dataset: DataSet) -> ImageClassification:
-    """`source="archive"`: the published python archive with the published test set; the last 5,000 training images
-    are validation. `source="sheets"`: the published training set as lossless pictures, of which data_batch_5 is held
-    out as the test split and the last 5,000 of data_batch_1 to 4 are validation: another protocol.
+def load(data: Data, *, dataset: DataSet) -> ImageClassification:
+    """The published set, whichever form of it `dataset` names: the last 5,000 training images are validation.
 
     Raises NoData for missing or damaged files."""
-    arrays = converted(data, dataset, READERS[source])
-    splits = hold_out_last(arrays["train_images"], arrays["train_labels"], NUM_VAL)
-    splits["test"] = (arrays["test_images"], arrays["test_labels"])
+    return ImageClassification(splits_of(read(data, dataset)), num_classes=NUM_CLASSES, device=data.device)
+
+
+def load_small(data: Data, *, dataset: DataSet) -> ImageClassification:
+    """A fixed part of the published set: 10,000 of the images that `load` trains on and 2,000 of its validation
+    images, each with the classes in proportion, drawn from a seed of the task's own, and the whole test set.
+
+    Raises NoData for missing or damaged files."""
+
+    def choose() -> dict[str, np.ndarray]:
+        splits = splits_of(read(data, dataset))
+        parts = {name: small_part(splits[name], count) for name, count in SMALL.items()} | {"test": splits["test"]}
+        return {f"{name}_{what}": part[k] for name, part in parts.items() for k, what in enumerate(PAIR)}
+
+    parameters = {"version": SMALL_VERSION, "data": digest(dataset, data.root, data.cache)}
+    arrays = kept(data.cache, "vision/cifar10_small", parameters, choose)
+    splits = {name: (arrays[f"{name}_images"], arrays[f"{name}_labels"]) for name in (*SMALL, "test")}
     return ImageClassification(splits, num_classes=NUM_CLASSES, device=data.device)
 
 
-def read_archive(data: Data, dataset: DataSet) -> dict[str, np.ndarray]:
-    """The arrays in the published `cifar-10-python.tar.gz`, the only file of the data set."""
-    path = data.path(dataset.files[0].path)
+PAIR = ("images", "labels")
+
+
+def splits_of(arrays: dict[str, np.ndarray]) -> dict[str, Split]:
+    """`train`, `val` and `test` of the arrays that `read` gives."""
+    splits = hold_out_last(arrays["train_images"], arrays["train_labels"], NUM_VAL)
+    return {**splits, "test": (arrays["test_images"], arrays["test_labels"])}
+
+
+def small_part(split: Split, count: int) -> Split:
+    """`count` images of a split in their order, always the same, with the classes in proportion."""
+    images, labels = split
+    index, _ = stratified_split(labels, (count, len(labels) - count), SMALL_SEED)
+    return images[index], labels[index]
+
+
+def read(data: Data, dataset: DataSet) -> dict[str, np.ndarray]:
+    """`train_images` (50000, 3, 32, 32), `train_labels` (50000,), `test_images` and `test_labels` of 10,000 each, all
+    uint8 and in the published order, from whichever form is at hand."""
+    return converted(data, dataset, lambda data, dataset: READERS[at_hand(dataset, data.root).name](data))
+
+
+def read_archive(data: Data) -> dict[str, np.ndarray]:
+    """The arrays in the published `cifar-10-python.tar.gz`."""
+    path = data.path(CIFAR10_ARCHIVE.files[0].path)
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     try:
         with tarfile.open(path) as archive:
@@ -57,6 +96,20 @@ def read_archive(data: Data, dataset: DataSet) -> dict[str, np.ndarray]:
         raise NoData(f"{path.name} is not a whole tar archive: {error}") from error
     if absent := sorted({*TRAIN_BATCHES, "test_batch"} - found.keys()):
         raise NoData(f"{path.name} does not hold {', '.join(absent)}")
+    return _joined(found)
+
+
+def read_folder(data: Data) -> dict[str, np.ndarray]:
+    """The arrays in the unpacked folder `cifar-10-batches-py`."""
+    found = {}
+    for file in CIFAR10_FOLDER.files:
+        path = data.path(file.path)
+        if path.name in (*TRAIN_BATCHES, "test_batch"):
+            found[path.name] = read_batch(path.read_bytes(), path.name)
+    return _joined(found)
+
+
+def _joined(found: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, np.ndarray]:
     return {
         "train_images": np.concatenate([found[name][0] for name in TRAIN_BATCHES]),
         "train_labels": np.concatenate([found[name][1] for name in TRAIN_BATCHES]),
@@ -116,18 +169,18 @@ def _encode_latin1(text: str, encoding: str | bytes = "latin1") -> bytes:
     return text.encode("latin1")
 
 
-def read_sheets(data: Data, dataset: DataSet) -> dict[str, np.ndarray]:
-    """The arrays in the fifty pictures of 1,000 images each and the label file, which is the last of the data set."""
-    *sheets, label_file = (data.path(file.path) for file in dataset.files)
-    images = np.concatenate([read_sheet(path) for path in sheets])
-    labels = read_labels(label_file, len(images))
-    cut = len(images) - HELD_OUT_SHEETS * SHEET[0] * SHEET[1]
-    return {
-        "train_images": images[:cut],
-        "train_labels": labels[:cut],
-        "test_images": images[cut:],
-        "test_labels": labels[cut:],
-    }
+def read_sheets(data: Data) -> dict[str, np.ndarray]:
+    """The arrays in the sixty pictures of 1,000 images each and the two files of labels."""
+    paths = [data.path(file.path) for file in CIFAR10_SHEETS.files]
+    arrays = {}
+    for part in ("train", "test"):
+        sheets = [path for path in paths if path.name.startswith(part) and path.suffix == ".webp"]
+        images = np.empty((len(sheets) * SHEET[0] * SHEET[1], 3, 32, 32), dtype=np.uint8)
+        for place, path in zip(np.split(images, len(sheets)), sheets, strict=True):
+            place[:] = read_sheet(path)
+        labels = next(path for path in paths if path.name == f"{part}_labels.npy")
+        arrays |= {f"{part}_images": images, f"{part}_labels": read_labels(labels, len(images))}
+    return arrays
 
 
 def read_sheet(path: Path) -> np.ndarray:
@@ -158,4 +211,9 @@ def read_labels(path: Path, count: int) -> np.ndarray:
     return labels
 
 
-READERS = {"archive": read_archive, "sheets": read_sheets}
+READERS = {
+    CIFAR10.name: read_archive,
+    CIFAR10_ARCHIVE.name: read_archive,
+    CIFAR10_FOLDER.name: read_folder,
+    CIFAR10_SHEETS.name: read_sheets,
+}

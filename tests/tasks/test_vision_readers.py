@@ -20,8 +20,8 @@ import dlbench_vision
 from dlbench import DataFile, DataSet, NoData
 from dlbench.data import Data
 from dlbench_vision import converted as converted_module
-from dlbench_vision.cifar10 import read_archive, read_batch, read_labels, read_sheet
-from dlbench_vision.files import CIFAR10_ARCHIVE
+from dlbench_vision.cifar10 import read_archive, read_batch, read_folder, read_labels, read_sheet
+from dlbench_vision.cifar10_files import CIFAR10_ARCHIVE, CIFAR10_FOLDER, FOLDER
 from dlbench_vision.idx import read_idx, read_pair
 from dlbench_vision.images import ImageClassification
 
@@ -216,7 +216,7 @@ def test_no_batch_at_all(raw: bytes) -> None:
 def test_an_archive_that_lacks_a_batch(nowhere: Data) -> None:
     fake_archive(nowhere.root / CIFAR10_ARCHIVE.files[0].path, {"data_batch_1": fake_batch(2, 0)})
     with pytest.raises(NoData, match=r"cifar-10-python\.tar\.gz does not hold data_batch_2.*test_batch"):
-        read_archive(nowhere, CIFAR10_ARCHIVE)
+        read_archive(nowhere)
 
 
 def test_a_damaged_archive(nowhere: Data) -> None:
@@ -225,7 +225,19 @@ def test_a_damaged_archive(nowhere: Data) -> None:
     for damaged in (content[: len(content) // 2], b"an error page", b""):
         path.write_bytes(damaged)
         with pytest.raises(NoData, match=r"cifar-10-python\.tar\.gz"):
-            read_archive(nowhere, CIFAR10_ARCHIVE)
+            read_archive(nowhere)
+
+
+def test_a_folder_with_a_damaged_batch(nowhere: Data) -> None:
+    for k, file in enumerate(CIFAR10_FOLDER.files):
+        path = nowhere.root / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pickle.dumps(fake_batch(2, k), protocol=2))
+    assert read_folder(nowhere)["train_images"].shape == (10, 3, 32, 32)
+    path = nowhere.root / FOLDER / "data_batch_4"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(NoData, match="data_batch_4 is not a CIFAR-10 batch"):
+        read_folder(nowhere)
 
 
 def test_damaged_sheets_and_labels(tmp_path: Path) -> None:
