@@ -8,7 +8,7 @@ from typing import Any
 from dlbench import Block, Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
-from . import declare_cifar10
+from . import declare_cifar10, declare_drawn
 
 ACCURACY = Metric(name="accuracy")
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
@@ -39,7 +39,9 @@ def load_fashion_mnist(data: Data) -> Any:
 
 
 def dlbench_tasks() -> Iterable[TaskSpec]:
-    return [_digits(), _digits_fit(), _mnist(), _fashion_mnist(), *declare_cifar10.specs()]
+    return [
+        _digits(), _digits_fit(), _mnist(), _fashion_mnist(), *declare_cifar10.specs(), *declare_drawn.specs(),
+    ]  # fmt: skip
 
 
 def _digits() -> TaskSpec:
