@@ -77,6 +77,7 @@ class TaskSpec:
     `recipe`: how it is trained where nobody says otherwise. `unit`: what throughput counts.
     `monitor`: the metric that picks the best state and that patience and schedules watch, on validation, where it isn't
     `metric`; one of `metrics`, as the validation loss often is.
+    `milestones`: values of `metric` for which tables say how many seconds of training it took validation to reach them.
     `heavy`: the first load takes minutes or hours, so models aren't checked on it.
     `folds`, `flags`: may be functions of the options.
     An open family is named `tu:*`: `-t tu:PROTEINS` calls `load(data, member="PROTEINS", ...)`, `data` and `floor`
@@ -95,6 +96,7 @@ class TaskSpec:
     recipe: Settings = field(default_factory=dict)
     metrics: tuple[Metric, ...] = ()
     monitor: str = ""
+    milestones: tuple[float, ...] = ()
     folds: int | Callable[..., int] = 1
     version: str = "1"
     data: DataSet | Callable[..., DataSet | None] | None = None

@@ -186,6 +186,7 @@ TABLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("output_kind", _subclass(OutputKind), "the class of an output kind"),
     ("metric", _is(Metric), "a Metric"),
     ("metrics", _each(_is(Metric)), "a tuple of Metric"),
+    ("milestones", _each(_number), "a tuple of finite numbers"),
     ("floor", _either(_none, _number, _function), "a finite number, None, or a function of the options"),
     ("value", _number, "a finite number"),
     ("bound", _either(_none, _number), "None or a finite number"),

@@ -20,7 +20,7 @@ from .sources import CORE, Walk, is_installed
 
 DESCRIPTIVE = frozenset({
     "name", "paper", "description", "family", "accepts", "why_not", "preload", "recipe", "recipes", "data", "datasets",
-    "heavy",
+    "heavy", "milestones",
 })  # fmt: skip
 """Fields of specs that change no result by themselves, or reach it by the recipe or the digest of the data."""
 

@@ -322,6 +322,7 @@ def _head(
             "floor": task_spec.floor_of(task_options), "bound": task_spec.bound if plain else None,
             "reference": asdict(task_spec.reference) if task_spec.reference and plain else None,
             "data": data["state"], "data_digest": data["digest"],
+            **({"milestones": list(task_spec.milestones)} if task_spec.milestones else {}),
         },
         "ingredients": {
             f"{kind}:{name}": made.digest for (kind, name), made in parts.items() if kind not in ("models", "tasks")

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..results import Record, write_text
 from .groups import Group, RowKey, beats_bound, groups, is_number, status_of
+from .milestones import COLUMN, columns_of, time_to, times
 from .ranking import outlying, ranks
 from .rendering import FORMULA
 from .rendering import render as render
@@ -44,12 +45,13 @@ MIB = 2**20
 
 
 def rows(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
-    """The leaderboard, in the fixed column order: table by table, the best mean first."""
+    """The leaderboard, in the fixed column order: table by table, the best mean first. Columns for the milestones of
+    tasks follow, where there are any."""
     found = groups(by_suite)
     rank, outliers = _standing(found)
     body = [(group.key, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
     body.sort(key=lambda pair: _order(*pair))
-    return _frame([row for _, row in body], COLUMNS)
+    return _frame([row for _, row in body], (*COLUMNS, *columns_of(found)))
 
 
 def metrics(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
@@ -84,7 +86,8 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 def read_csv(path: Path) -> pd.DataFrame:
     """Read what `write_csv` wrote, with the same column types. Raises ValueError on a file of another shape."""
     header = pd.read_csv(path, nrows=0).columns
-    if tuple(header) not in (COLUMNS, METRIC_COLUMNS):
+    more = tuple(column for column in header if COLUMN.fullmatch(column))
+    if tuple(header) not in ((*COLUMNS, *more), METRIC_COLUMNS):
         raise ValueError(f"{path} is not a leaderboard or a metrics table of this version of dlbench")
     types: dict[str, Any] = {column: _dtype(column) for column in header}
     empty = {column: [""] for column in header if column not in TEXTS}
@@ -107,7 +110,7 @@ def _row(group: Group, rank: str | None, outlier: bool) -> dict[str, Any]:
         **_speed(group), "train_s": _mean_of(group, lambda cell: (cell.get("phases") or {}).get("train_s")),
         "epochs": _mean_of(group, lambda cell: cell.get("epochs")), "time_to_target_s": _time_to_target(group),
         "dlbench": head.get("dlbench"), "plugin": model.get("plugin"), "plugin_version": model.get("plugin_version"),
-        "records": " ".join(record.name for record in group.records),
+        "records": " ".join(record.name for record in group.records), **times(group),
     }  # fmt: skip
     row["params"] = next((c["params"] for c in group.ok if is_number(c.get("params"))), group.measured("params"))
     return row
@@ -209,29 +212,9 @@ def _mean_of(group: Group, read: Any) -> float | None:
 
 
 def _time_to_target(group: Group) -> float | None:
-    """Seconds on the training clock until validation first reached the task's reference: over all folds of a cell,
-    then the mean over seeds. None where there is no reference, or where any fold of any seed that is ok never got
-    there, because a mean over the lucky ones would flatter."""
+    """Until validation first reached the task's reference; None where there is none."""
     target = _yardsticks(group)["reference"]
-    if target is None or not group.ok:
-        return None
-    metric = group.head["task"]["metric"]
-    sign = 1 if metric["higher_is_better"] else -1
-    totals = []
-    for cell in group.ok:
-        times = [_first_reached(curve, metric["name"], sign, target) for curve in cell.get("curves") or []]
-        if not times or any(math.isinf(t) for t in times):
-            return None
-        totals.append(sum(times))
-    return fmean(totals)
-
-
-def _first_reached(curve: Iterable[Mapping[str, Any]], metric: str, sign: int, target: float) -> float:
-    for point in curve:
-        value = (point.get("val") or {}).get(metric)
-        if is_number(value) and sign * float(value) >= sign * target:  # type: ignore[arg-type]
-            return float(point["seconds"])
-    return math.inf
+    return None if target is None else time_to(group, target)
 
 
 def _metric_lines(group: Group) -> Iterable[dict[str, Any]]:

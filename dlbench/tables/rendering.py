@@ -11,6 +11,7 @@ from ..errors import unknown
 from .groups import named
 from .layout import board, columns, paragraph, terminal_width
 from .marks import Marks
+from .milestones import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,7 @@ LEFT = frozenset({"task", "metric", "model", "notes"})
 FIGURES = ("train_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "train_peak_mib", "params", "train_s")
 SPEEDS = FIGURES[:3]
 SPARE = ("p50 ms", "train s", "infer/s", "params", "peak MiB", "train/s", "rank")
-"""The columns that a narrow terminal goes without, the first first."""
+"""The columns that a narrow terminal goes without, the first first; those of milestones go before the last two."""
 FORMULA = re.compile(r"[=+@\t\r]|-(?!\d*\.?\d*$)")
 SYMMETRIC = 0.05
 """The difference between the two sides of an interval, of its half, up to which one figure stands for both."""
@@ -47,7 +48,7 @@ def render(
     if format == "json":
         return str(frame.to_json(orient="records", indent=1, double_precision=15)) + "\n"
     if format == "md":
-        return _markdown([_section(part) for part in _parts(frame)], list(notes))
+        return _markdown([(_head(part), *_section(part)) for part in _parts(frame)], list(notes))
     return _terminal(frame, list(notes), terminal_width() if width is None else width)
 
 
@@ -121,8 +122,8 @@ def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: f
     return "\n".join(lines) + "\n"
 
 
-def _markdown(sections: Iterable[tuple[str, list[list[str]]]], notes: list[str]) -> str:
-    text = "\n".join(f"### {title}\n\n{markdown_table(HEADER, body, LEFT)}" for title, body in sections)
+def _markdown(sections: Iterable[tuple[Sequence[str], str, list[list[str]]]], notes: list[str]) -> str:
+    text = "\n".join(f"### {title}\n\n{markdown_table(head, body, LEFT)}" for head, title, body in sections)
     return text + ("\n" + "".join(f"- {note}\n" for note in notes) if notes else "")
 
 
@@ -135,14 +136,16 @@ def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:
         shared = [flag for flag in common if flag != "unusable"]  # which stands in the cells
         lines += paragraph(_title(part), width)
         lines += paragraph(f"every row: {marks.of(shared)}", width) if shared else []
-        body = [(f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared)) for row in rows]
-        header, body = _without_empty(HEADER[2:], body)
-        drawn, left_out = board(header, body, width, left=LEFT, spare=SPARE)
+        extra = shown(part)
+        body = [(f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared, extra)) for row in rows]
+        header, body = _without_empty(_head(part)[2:], body)
+        spare = (*SPARE[:-2], *reversed(extra.values()), *SPARE[-2:])
+        drawn, left_out = board(header, body, width, left=LEFT, spare=spare)
         lines += ["", *drawn, ""]
         without |= dict.fromkeys(left_out)
     below = marks.legend(width)
     if without:
-        names = ", ".join(name for name in HEADER if name in without)
+        names = ", ".join([*(name for name in HEADER if name in without), *(n for n in without if n not in HEADER)])
         below += paragraph(f"Left out where {width} columns are too few: {names}. --format csv has them.", width)
     lines += [*below, ""] if below and notes else below
     for note in notes:
@@ -150,7 +153,7 @@ def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _marked_cells(row: dict[str, Any], marks: Marks, shared: Iterable[str]) -> list[str]:
+def _marked_cells(row: dict[str, Any], marks: Marks, shared: Iterable[str], extra: Iterable[str]) -> list[str]:
     """The cells from the model on, with marks for the row's own flags, and one in each speed that can't be used."""
     flags = str(row["flags"]).split()
     doubted = "unusable" in flags and any(not missing(row[column]) for column in SPEEDS)
@@ -158,7 +161,7 @@ def _marked_cells(row: dict[str, Any], marks: Marks, shared: Iterable[str]) -> l
     tilde = marks.of(["unusable"]) if doubted else ""
     figures = [
         tilde + short(row[column]) if column in SPEEDS and not missing(row[column]) else short(row[column])
-        for column in FIGURES
+        for column in (*FIGURES, *extra)
     ]
     status = "" if row["status"] == "ok" else row["status"]
     name = named(row["model"], row["options"])
@@ -206,7 +209,13 @@ def _section(part: pd.DataFrame) -> tuple[str, list[list[str]]]:
     rows, common = _rows_and_common_flags(part)
     for row in rows:
         row["flags"] = " ".join(flag for flag in str(row["flags"]).split() if flag not in common)
-    return _title(part) + (f" · all rows: {' '.join(common)}" if common else ""), [_cells(row) for row in rows]
+    title = _title(part) + (f" · all rows: {' '.join(common)}" if common else "")
+    return title, [_cells(row, shown(part)) for row in rows]
+
+
+def _head(part: pd.DataFrame) -> tuple[str, ...]:
+    """HEADER, with the milestones that were reached before the notes."""
+    return (*HEADER[:-1], *shown(part).values(), HEADER[-1])
 
 
 def _rows_and_common_flags(part: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
@@ -223,12 +232,13 @@ def _title(part: pd.DataFrame) -> str:
     return " · ".join(text for text in (first["suite"], first["variant"], runtime, first["machine"], torch) if text)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    """The cells under HEADER."""
+def _cells(row: dict[str, Any], extra: Iterable[str]) -> list[str]:
+    """The cells under HEADER, with those of the milestones' columns `extra`."""
     status = "" if row["status"] == "ok" else row["status"]
+    figures = [short(row[column]) for column in (*FIGURES, *extra)]
     return [
         row["task"], _metric(row), named(row["model"], row["options"]), score_text(row), row["rank"] or "-",
-        *(short(row[column]) for column in FIGURES), " ".join(text for text in (status, row["flags"]) if text),
+        *figures, " ".join(text for text in (status, row["flags"]) if text),
     ]  # fmt: skip
 
 

@@ -17,6 +17,11 @@ def dlbench_regularizers() -> Iterable[RegularizerSpec]:
         name="crop_flip", build=_crop_flip, paper="He et al. (2016), Deep Residual Learning for Image Recognition"
     )
     yield RegularizerSpec(
+        name="alternating_flip",
+        build=_alternating_flip,
+        paper="Jordan (2024), 94% on CIFAR-10 in 3.29 Seconds on a Single A100",
+    )
+    yield RegularizerSpec(
         name="input_noise",
         build=_input_noise,
         paper="Bishop (1995), Training with Noise is Equivalent to Tikhonov Regularization",
@@ -50,6 +55,12 @@ def _crop_flip(*, pad: int = 4, flip: bool = True) -> Regularizer:
     from .crop_flip import CropFlip
 
     return CropFlip(pad=pad, flip=flip)
+
+
+def _alternating_flip() -> Regularizer:
+    from .alternating_flip import AlternatingFlip
+
+    return AlternatingFlip()
 
 
 def _input_noise(*, sd: float = 0.1) -> Regularizer:

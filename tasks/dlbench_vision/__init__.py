@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import Block, Classes, Image, Metric, Reference, Suite, TaskSpec
+from dlbench import Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
 from . import declare_cifar10, declare_drawn
@@ -126,15 +126,6 @@ def _fashion_mnist() -> TaskSpec:
 
 
 def dlbench_suites() -> Iterable[Suite]:
-    from . import comparing
+    from . import comparing, suites
 
-    return [*comparing.suites(), _cifar10_published()]
-
-
-def _cifar10_published() -> Suite:
-    return Suite(
-        name="cifar10_published",
-        blocks=(Block(models=("resnet20", "resnet32", "resnet56"), tasks=("cifar10",)),),
-        seeds=3,
-        description="Residual networks on CIFAR-10 under the published recipe, 200 epochs each: some hours on a GPU",
-    )
+    return [*comparing.suites(), suites.cifar10_published(), suites.cifar10_speed()]

@@ -9,6 +9,7 @@ from dlbench import Classes, Image, Metric, Reference, TaskSpec
 from dlbench.data import Data
 
 from .cifar10_files import CIFAR10_SOURCES, cifar10_files
+from .suites import MILESTONES
 
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
 SOURCES = (
@@ -60,6 +61,7 @@ def specs() -> Iterator[TaskSpec]:
             "regularizers": "crop_flip[pad=4]",
             "select": "last",
         },
+        milestones=MILESTONES,
         version="2",
         data=cifar10_files,
         datasets=tuple(CIFAR10_SOURCES.values()),

@@ -24,6 +24,7 @@ from dlbench_regularize.ema import copy_learner
 SPECS = {spec.name: spec for spec in dlbench_regularize.dlbench_regularizers()}
 PLACES = {
     "crop_flip": "on_batch",
+    "alternating_flip": "on_batch",
     "input_noise": "on_batch",
     "l1": "penalty",
     "l2": "penalty",

@@ -1,0 +1,77 @@
+"""How soon training got somewhere: seconds on the training clock until validation first reached a value.
+
+A task's reference is such a value, and so are the milestones that it names. A frame of a leaderboard has a column for
+each milestone of its tasks, behind the fixed ones.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from .groups import Group, is_number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMN = re.compile(r"time_to_(-?[\d.]+(?:e[+-]?\d+)?)_s")
+
+
+def column_of(milestone: float) -> str:
+    """The name of its column, as `time_to_0.9_s`."""
+    return f"time_to_{milestone:g}_s"
+
+
+def columns_of(found: Iterable[Group]) -> tuple[str, ...]:
+    """The columns that these rows need, in the order in which tasks name their milestones."""
+    return tuple(dict.fromkeys(column_of(value) for group in found for value in milestones_of(group)))
+
+
+def milestones_of(group: Group) -> list[float]:
+    """Those of the row's task; none in records from before there were any."""
+    return [float(value) for value in group.head["task"].get("milestones") or [] if is_number(value)]
+
+
+def times(group: Group) -> dict[str, float | None]:
+    """What stands in the row's columns."""
+    return {column_of(value): time_to(group, value) for value in milestones_of(group)}
+
+
+def time_to(group: Group, target: float) -> float | None:
+    """Seconds on the training clock until the task's metric on validation first reached the target: over all folds of a
+    cell, then the mean over seeds. None where no cell is ok, or where any fold of any seed that is ok never got there,
+    because a mean over the lucky ones would flatter."""
+    if not group.ok:
+        return None
+    metric = group.head["task"]["metric"]
+    sign = 1 if metric["higher_is_better"] else -1
+    totals = []
+    for cell in group.ok:
+        reached = [_first_reached(curve, metric["name"], sign, target) for curve in cell.get("curves") or []]
+        if not reached or any(math.isinf(seconds) for seconds in reached):
+            return None
+        totals.append(sum(reached))
+    return fmean(totals)
+
+
+def shown(part: pd.DataFrame) -> dict[str, str]:
+    """The columns of milestones that any row of a table reached, and their headings: `s to 90 %`."""
+    headings = {}
+    for column in part.columns:
+        there = part[part[column].notna()] if (match := COLUMN.fullmatch(str(column))) else part.iloc[:0]
+        if match and len(there):
+            value = float(match[1])
+            percent = bool((there["unit"] == "fraction").all())
+            headings[str(column)] = f"s to {100 * value:g} %" if percent else f"s to {value:g}"
+    return headings
+
+
+def _first_reached(curve: Iterable[Mapping[str, Any]], metric: str, sign: int, target: float) -> float:
+    for point in curve:
+        value = (point.get("val") or {}).get(metric)
+        if is_number(value) and sign * float(value) >= sign * target:  # type: ignore[arg-type]
+            return float(point["seconds"])
+    return math.inf
