@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlbench import Classes, Image, ModelSpec, Signature, UsageError, unknown
 
-from .declare_sizes import image_sizes
+from . import declare_inception
+from .declare_sizes import image_sizes, or_refused
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +25,7 @@ def models() -> Iterator[ModelSpec]:
                     "Convolutional Networks for Large-Scale Image Recognition")  # fmt: skip
     yield _spec("googlenet", _build_googlenet, "Szegedy, Liu, Jia, Sermanet, Reed, Anguelov, Erhan, Vanhoucke and "
                 "Rabinovich 2015, Going Deeper with Convolutions")  # fmt: skip
+    yield from declare_inception.models()
     yield _spec("densenet", _build_densenet, "Huang, Liu, van der Maaten and Weinberger 2017, Densely Connected "
                 "Convolutional Networks")  # fmt: skip
     yield _spec("plainnet", _build_plainnet, HE + "Deep Residual Learning for Image Recognition")
@@ -89,9 +91,7 @@ def _build_densenet(signature: Signature, *, depth: int = 22, width: int = 20, s
     growth rate. `stride`: the first layer's, 1 in the paper."""
     from .densenet import DenseNet
 
-    return _or_refused(
-        DenseNet, image_sizes(signature, DenseNet.smallest_side), depth=depth, width=width, stride=stride
-    )
+    return or_refused(DenseNet, image_sizes(signature, DenseNet.smallest_side), depth=depth, width=width, stride=stride)
 
 
 def _build_plainnet(
@@ -103,7 +103,7 @@ def _build_plainnet(
     _check_norm(norm)
     sizes = image_sizes(signature, PlainNet.smallest_side)
     del sizes["size"]
-    return _or_refused(PlainNet, sizes, depth=depth, width=width, norm=norm, init=init)
+    return or_refused(PlainNet, sizes, depth=depth, width=width, norm=norm, init=init)
 
 
 def _build_preact_resnet(signature: Signature, *, depth: int = 20, width: int = 16, form: str = "cifar") -> nn.Module:
@@ -113,7 +113,7 @@ def _build_preact_resnet(signature: Signature, *, depth: int = 20, width: int = 
     if form not in ("cifar", "imagenet"):
         raise unknown("form", form, ("cifar", "imagenet"))
     sizes = image_sizes(signature, PreActResNet.smallest_side)
-    return _or_refused(PreActResNet, sizes, depth=depth, width=width, form=form)
+    return or_refused(PreActResNet, sizes, depth=depth, width=width, form=form)
 
 
 def _build_imagenet_resnet(signature: Signature, *, depth: int, width: int = 8) -> nn.Module:
@@ -127,14 +127,14 @@ def _build_convnext(signature: Signature, *, depth: int = 6, width: int = 16, sc
     from .convnext import ConvNeXt
 
     sizes = image_sizes(signature, ConvNeXt.smallest_side)
-    return _or_refused(ConvNeXt, sizes, depth=depth, width=width, scale=scale)
+    return or_refused(ConvNeXt, sizes, depth=depth, width=width, scale=scale)
 
 
 def _build_cnn_attention(signature: Signature, *, depth: int = 6, width: int = 24) -> nn.Module:
     """`depth`: convolutions in all, 3, 6, 9 and so on."""
     from .cnn_attention import CNNAttention
 
-    return _or_refused(CNNAttention, image_sizes(signature, CNNAttention.smallest_side), depth=depth, width=width)
+    return or_refused(CNNAttention, image_sizes(signature, CNNAttention.smallest_side), depth=depth, width=width)
 
 
 def _build_airnet(signature: Signature, *, depth: int = 2, width: int = 32, smoothing: float = 0.2) -> nn.Module:
@@ -146,15 +146,7 @@ def _build_airnet(signature: Signature, *, depth: int = 2, width: int = 32, smoo
     if not 0 <= smoothing < 1:
         raise UsageError(f"needs a smoothing of at least 0 and below 1, not {smoothing}")
     sizes = image_sizes(signature, AirNet.smallest_side)
-    return _or_refused(SmoothedAirNet, sizes, depth=depth, width=width, smoothing=smoothing)
-
-
-def _or_refused(network: Callable[..., nn.Module], sizes: dict[str, Any], **options: Any) -> nn.Module:
-    """The network. Raises UsageError, in the network's own words, where it can't have these options."""
-    try:
-        return network(**sizes, **options)
-    except ValueError as reason:
-        raise UsageError(str(reason)) from None
+    return or_refused(SmoothedAirNet, sizes, depth=depth, width=width, smoothing=smoothing)
 
 
 def _check_norm(norm: str | None) -> None:
