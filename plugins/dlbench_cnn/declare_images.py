@@ -37,6 +37,8 @@ def models() -> Iterator[ModelSpec]:
         "convnext", _build_convnext, "Liu, Mao, Wu, Feichtenhofer, Darrell and Xie 2022, A ConvNet for the 2020s"
     )
     yield _spec("airnet", _build_airnet, "Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single A100")
+    yield _spec("deformable_cnn", _build_deformable_cnn, "Dai, Qi, Xiong, Li, Zhang, Hu and Wei 2017, Deformable "
+                "Convolutional Networks")  # fmt: skip
     yield _spec("cnn_attention", _build_cnn_attention, "Wang, Girshick, Gupta and He 2018, Non-local Neural Networks")
 
 
@@ -147,6 +149,16 @@ def _build_airnet(signature: Signature, *, depth: int = 2, width: int = 32, smoo
         raise UsageError(f"needs a smoothing of at least 0 and below 1, not {smoothing}")
     sizes = image_sizes(signature, AirNet.smallest_side)
     return or_refused(SmoothedAirNet, sizes, depth=depth, width=width, smoothing=smoothing)
+
+
+def _build_deformable_cnn(
+    signature: Signature, *, depth: int = 6, width: int = 24, deformable: bool = True
+) -> nn.Module:
+    """`depth`: convolutions in all, 3, 6, 9 and so on. `deformable`: false for the same network with plain ones."""
+    from .deformable_cnn import DeformableCNN
+
+    sizes = image_sizes(signature, DeformableCNN.smallest_side)
+    return or_refused(DeformableCNN, sizes, depth=depth, width=width, deformable=deformable)
 
 
 def _check_norm(norm: str | None) -> None:
