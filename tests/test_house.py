@@ -38,6 +38,7 @@ KNOW_DLBENCH = {
     "dlbench_baseline/naive_bayes.py": "a Learner that counts",
     "dlbench_baseline/ngram.py": "a Learner that counts",
     "dlbench_baseline/nearest_neighbour.py": "a Learner that collects",
+    "dlbench_baseline/otsu.py": "a Learner that counts",
     "dlbench_baseline/ridge.py": "a Learner that counts",
     "dlbench_cnn/googlenet_learner.py": "a Learner with its own loss",
     "dlbench_dgl/compat.py": "raises NotApplicable",

@@ -15,12 +15,14 @@ from dlbench import (
     Image,
     InputKind,
     Kind,
+    Mask,
     MaskedTokens,
     ModelSpec,
     NextToken,
     NodeClasses,
     NodeValue,
     NotApplicable,
+    PixelValue,
     Sample,
     ScheduleSpec,
     Signature,
@@ -36,6 +38,7 @@ from . import declare_graphs, declare_rows, declare_words
 if TYPE_CHECKING:
     from .constant import Constant
     from .graphs import DegreeThreshold, NearestEdges
+    from .otsu import Otsu
 
 COUNTS_ONCE = {Kind: {"schedule": "stop_after[epochs=1]", "regularizers": "none"}}
 
@@ -55,6 +58,8 @@ def dlbench_models() -> Iterator[ModelSpec]:
             (InputKind, TokenTags),
             (InputKind, TokenSequence),
             (InputKind, Value),
+            (InputKind, Mask),
+            (InputKind, PixelValue),
             (InputKind, Embedding),
             (Vector, Sample),
             (Image, Sample),
@@ -74,6 +79,14 @@ def dlbench_models() -> Iterator[ModelSpec]:
         build=_nearest_edges,
         accepts=[(Graph, EdgeClasses)],
         family="Baseline",
+        recipes=COUNTS_ONCE,
+    )
+    yield ModelSpec(
+        name="otsu",
+        build=_otsu,
+        accepts=[(Image, Mask)],
+        family="Baseline",
+        paper="Otsu 1979, A Threshold Selection Method from Gray-Level Histograms",
         recipes=COUNTS_ONCE,
     )
     yield from declare_graphs.models()
@@ -108,6 +121,14 @@ def _nearest_edges(signature: Signature, *, k: int = 2, either: bool = False) ->
     from .graphs import NearestEdges
 
     return NearestEdges(k=k, either=either)
+
+
+def _otsu(signature: Signature) -> Otsu:
+    if signature.output.num_classes != 2:
+        raise NotApplicable(f"a threshold parts two classes, not {signature.output.num_classes}")
+    from .otsu import Otsu
+
+    return Otsu()
 
 
 def _stop_after(*, epochs: float = 1) -> Factor:

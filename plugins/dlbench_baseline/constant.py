@@ -12,7 +12,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dlbench import Batch, Embedding, Image, Learner, NodeValue, Optimizers, OutputKind, Sample, Signature, Value
+from dlbench import (
+    Batch,
+    Embedding,
+    Image,
+    Learner,
+    Mask,
+    NodeValue,
+    Optimizers,
+    OutputKind,
+    PixelValue,
+    Sample,
+    Signature,
+    Value,
+)
 
 
 def constant(signature: Signature) -> Constant:
@@ -22,7 +35,7 @@ def constant(signature: Signature) -> Constant:
         return SamePlace(output=output)
     if isinstance(output, Sample):
         return MeanExample(size=_example_size(signature))
-    if isinstance(output, (Value, NodeValue)):
+    if isinstance(output, (Value, NodeValue, PixelValue)):
         return MeanTarget(output=output)
     categories = output.num_classes if hasattr(output, "num_classes") else output.vocab
     return Frequencies(output=output, num_classes=categories)
@@ -64,7 +77,10 @@ class Frequencies(Constant):
 
     def predict(self, inputs: Any, *state: Any) -> Any:
         """The log frequencies as logits, in the output kind's shape; a state is handed back as it came."""
-        logits = self.log_frequencies().expand(self.output.shape(inputs))
+        logits = self.log_frequencies()
+        if isinstance(self.output, Mask):
+            logits = logits[:, None, None]  # classes stand before the places there
+        logits = logits.expand(self.output.shape(inputs))
         return (logits, *state) if state else logits
 
     def start(self, inputs: Any) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlbench import Classes, Image, ModelSpec, Series, Signature, UsageError
 
-from . import declare_images
+from . import declare_dense, declare_images
 from .declare_sizes import image_sizes
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def dlbench_models() -> Iterator[ModelSpec]:
     """`lenet5`, and the residual networks of 8, 20, 32 and 56 layers made for CIFAR; the networks that were made for
-    ImageNet; `cnn1d` for series."""
+    ImageNet; those that answer at every pixel; `cnn1d` for series."""
     yield ModelSpec(
         name="lenet5",
         build=_build_lenet5,
@@ -34,6 +34,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
             paper="He, Zhang, Ren and Sun 2016, Deep Residual Learning for Image Recognition",
         )
     yield from declare_images.models()
+    yield from declare_dense.models()
     yield ModelSpec(
         name="cnn1d",
         build=_build_cnn1d,

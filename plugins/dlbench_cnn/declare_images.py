@@ -39,6 +39,9 @@ def models() -> Iterator[ModelSpec]:
     yield _spec("airnet", _build_airnet, "Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single A100")
     yield _spec("deformable_cnn", _build_deformable_cnn, "Dai, Qi, Xiong, Li, Zhang, Hu and Wei 2017, Deformable "
                 "Convolutional Networks")  # fmt: skip
+    yield _spec("global_cnn", _build_global_cnn, "Lin, Chen and Yan 2014, Network In Network; Oquab, Bottou, Laptev "
+                "and Sivic 2015, Is Object Localization for Free? Weakly-Supervised Learning with Convolutional Neural "
+                "Networks")  # fmt: skip
     yield _spec("cnn_attention", _build_cnn_attention, "Wang, Girshick, Gupta and He 2018, Non-local Neural Networks")
 
 
@@ -159,6 +162,15 @@ def _build_deformable_cnn(
 
     sizes = image_sizes(signature, DeformableCNN.smallest_side)
     return or_refused(DeformableCNN, sizes, depth=depth, width=width, deformable=deformable)
+
+
+def _build_global_cnn(signature: Signature, *, depth: int = 3, width: int = 16, pool: str = "max") -> nn.Module:
+    """`pool`: max or mean, over all places of the last maps."""
+    from .global_cnn import GlobalCNN
+
+    sizes = image_sizes(signature, GlobalCNN.smallest_side)
+    del sizes["size"]
+    return or_refused(GlobalCNN, sizes, depth=depth, width=width, pool=pool)
 
 
 def _check_norm(norm: str | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from dlbench import Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
-from . import declare_cifar10, declare_drawn
+from . import declare_cifar10, declare_drawn, robustness, segmentation
 
 ACCURACY = Metric(name="accuracy")
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
@@ -39,8 +39,9 @@ def load_fashion_mnist(data: Data) -> Any:
 
 
 def dlbench_tasks() -> Iterable[TaskSpec]:
+    parts = (declare_cifar10, declare_drawn, robustness, segmentation)
     return [
-        _digits(), _digits_fit(), _mnist(), _fashion_mnist(), *declare_cifar10.specs(), *declare_drawn.specs(),
+        _digits(), _digits_fit(), _mnist(), _fashion_mnist(), *(spec for part in parts for spec in part.specs()),
     ]  # fmt: skip
 
 
@@ -128,4 +129,7 @@ def _fashion_mnist() -> TaskSpec:
 def dlbench_suites() -> Iterable[Suite]:
     from . import comparing, suites
 
-    return [*comparing.suites(), suites.cifar10_published(), suites.cifar10_speed()]
+    return [
+        *comparing.suites(), suites.cifar10_published(), suites.cifar10_speed(), *robustness.suites(),
+        *segmentation.suites(),
+    ]  # fmt: skip

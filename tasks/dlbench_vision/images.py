@@ -43,6 +43,10 @@ class ImageClassification:
         count = len(self._splits[split][1])
         return GatheredBatches(count, batch_size, generator, self._gather(split), self.device)
 
+    def examples(self, split: str) -> tuple[Tensor, Tensor]:
+        """All images (N, C, H, W) uint8 of a split and their labels (N,), on the task's device."""
+        return self._splits[split]
+
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """Mean cross-entropy, in nats."""
         assert batch.targets is not None
