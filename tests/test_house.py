@@ -27,7 +27,7 @@ PUBLIC = ("dlbench", "dlbench.data", "dlbench.decoding", "dlbench.testing")
 WITH_TORCH: dict[str, set[str]] = {
     "contract": {"learner", "optimizers", "guard"}, "plan": {"content"}, "execute": set(), "tables": set(),
     "cli": set(), "measure": {"clock", "calibration", "memory", "flops"},
-    "data": {"batches", "examples", "graphs", "kept", "sequences", "tables"},
+    "data": {"batches", "examples", "folders", "graphs", "images", "kept", "sequences", "tables"},
 }  # fmt: skip
 """Rooms in which few modules import torch with themselves, and which."""
 # Files of model plugins that are no plain PyTorch, and why.

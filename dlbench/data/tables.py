@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_table(
-    data: Data, files: str | Mapping[str, str], target: str, *, classes: bool = True, drop: Collection[str] = (),
-    separator: str = ",",
-) -> Examples:  # fmt: skip
+class CsvTable(Examples):
     """A task `Vector -> Classes` (metrics `accuracy`, `cross_entropy`), or `Vector -> Value` with `classes=False`
     (`mae`, `rmse`), on the rows of CSV files with a header. `files`: one, of which a tenth is held out for val and a
     tenth for test, or one for each of train, val and test (val may be missing); relative to the data root, or absolute.
@@ -31,19 +28,24 @@ def read_table(
     columns of other values are one-hot over the values of the training rows. Classes are those of the training rows, in
     sorted order. Raises NoData for a file or a target that can't be read, UsageError for an unknown column.
     """
-    paths = {"train": files} if isinstance(files, str) else files
-    frames = {split: _read(data.path(path), separator, [target, *drop]) for split, path in paths.items()}
-    frames = complete(
-        frames, lambda frame, index: frame.iloc[index], lambda frame: frame[target].to_numpy(), stratify=classes
-    )
-    inputs, features = _encode({split: frames[split].drop(columns=[target, *drop]) for split in SPLITS})
-    found, num_classes, scale = _targets([frames[split][target] for split in SPLITS], classes)
-    ends = np.cumsum([len(frames[split]) for split in SPLITS])
-    splits = dict(zip(SPLITS, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
-    return Examples(
-        input=Vector(features=features), inputs=inputs, targets=found, splits=splits, num_classes=num_classes,
-        scale=scale, device=data.device,
-    )  # fmt: skip
+
+    def __init__(
+        self, data: Data, files: str | Mapping[str, str], target: str, *, classes: bool = True,
+        drop: Collection[str] = (), separator: str = ",",
+    ) -> None:  # fmt: skip
+        paths = {"train": files} if isinstance(files, str) else files
+        frames = {split: _read(data.path(path), separator, [target, *drop]) for split, path in paths.items()}
+        frames = complete(
+            frames, lambda frame, index: frame.iloc[index], lambda frame: frame[target].to_numpy(), stratify=classes
+        )
+        inputs, features = _encode({split: frames[split].drop(columns=[target, *drop]) for split in SPLITS})
+        found, num_classes, scale = _targets([frames[split][target] for split in SPLITS], classes)
+        ends = np.cumsum([len(frames[split]) for split in SPLITS])
+        splits = dict(zip(SPLITS, np.split(np.arange(ends[-1]), ends[:-1]), strict=True))
+        super().__init__(
+            input=Vector(features=features), inputs=inputs, targets=found, splits=splits, num_classes=num_classes,
+            scale=scale, device=data.device,
+        )  # fmt: skip
 
 
 def _read(path: Path, separator: str, needed: list[str]) -> pd.DataFrame:

@@ -39,9 +39,8 @@ def models() -> Iterator[ModelSpec]:
     yield _spec("airnet", _build_airnet, "Jordan 2024, 94% on CIFAR-10 in 3.29 Seconds on a Single A100")
     yield _spec("deformable_cnn", _build_deformable_cnn, "Dai, Qi, Xiong, Li, Zhang, Hu and Wei 2017, Deformable "
                 "Convolutional Networks")  # fmt: skip
-    yield _spec("global_cnn", _build_global_cnn, "Lin, Chen and Yan 2014, Network In Network; Oquab, Bottou, Laptev "
-                "and Sivic 2015, Is Object Localization for Free? Weakly-Supervised Learning with Convolutional Neural "
-                "Networks")  # fmt: skip
+    yield _spec("global_cnn", _build_global_cnn, "Oquab, Bottou, Laptev and Sivic 2015, Is Object Localization for "
+                "Free? Weakly-Supervised Learning with Convolutional Neural Networks")  # fmt: skip
     yield _spec("cnn_attention", _build_cnn_attention, "Wang, Girshick, Gupta and He 2018, Non-local Neural Networks")
 
 

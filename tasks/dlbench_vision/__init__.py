@@ -8,7 +8,7 @@ from typing import Any
 from dlbench import Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
-from . import declare_cifar10, declare_drawn, robustness, segmentation
+from . import declare_cifar10, declare_drawn, own, robustness, segmentation
 
 ACCURACY = Metric(name="accuracy")
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
@@ -39,7 +39,7 @@ def load_fashion_mnist(data: Data) -> Any:
 
 
 def dlbench_tasks() -> Iterable[TaskSpec]:
-    parts = (declare_cifar10, declare_drawn, robustness, segmentation)
+    parts = (declare_cifar10, declare_drawn, robustness, segmentation, own)
     return [
         _digits(), _digits_fit(), _mnist(), _fashion_mnist(), *(spec for part in parts for spec in part.specs()),
     ]  # fmt: skip

@@ -47,7 +47,8 @@ class EdgeDetection(DensePrediction):
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         counted = 0
         for batch in self.batches(split, JUDGED_AT_ONCE, None):
-            assert batch.targets is not None and batch.mask is not None
+            assert batch.targets is not None
+            assert batch.mask is not None
             errors = (learner.predict(batch) - batch.targets).double().square()
             total += errors.masked_select(batch.mask).sum()
             counted += batch.size
