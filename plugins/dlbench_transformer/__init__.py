@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature, UsageError
+from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature, UsageError, unknown
 
 from . import declare_text
 from .declare_options import check_heads
@@ -20,9 +20,14 @@ def build_vit(
     depth: int = 2,
     heads: int = 4,
     dropout: float = 0.0,
+    positions: str | None = "learned",
 ) -> Any:
-    """Raises NotApplicable where `patch` does not divide the sides, or `heads` the width."""
+    """`positions`: learned, or none, so that patches are a set. Raises NotApplicable where `patch` does not divide the
+    sides, or `heads` the width."""
     from .vit import ViT
+
+    if positions not in ("learned", None):
+        raise unknown("positions", positions, ("learned", "none"))
 
     image = signature.input
     if patch is not None and (image.height % patch or image.width % patch):
@@ -37,6 +42,7 @@ def build_vit(
         depth=depth,
         heads=heads,
         dropout=dropout,
+        positions=positions,
     )
 
 

@@ -32,8 +32,9 @@ def choose_patch(size: tuple[int, int]) -> int:
 class ViT(nn.Module):
     """Image (B, channels, height, width) -> logits (B, num_classes).
 
-    `patch` is the side of a square patch, None for `choose_patch(size)`. Raises ValueError where it does not divide
-    both sides of the image, or `heads` does not divide `width`.
+    `patch` is the side of a square patch, None for `choose_patch(size)`. `positions`: `learned`, or None: then patches
+    are a set, and the answer is the same in whatever order they lie. Raises ValueError where a patch does not divide
+    both sides of the image, `heads` does not divide `width`, or for other positions.
     """
 
     def __init__(
@@ -47,26 +48,32 @@ class ViT(nn.Module):
         depth: int = 2,
         heads: int = 4,
         dropout: float = 0.0,
+        positions: str | None = "learned",
     ) -> None:
         super().__init__()
+        if positions not in ("learned", None):
+            raise ValueError(f"positions are learned or None, not {positions!r}")
         patch = choose_patch(size) if patch is None else patch
         if size[0] % patch or size[1] % patch:
             raise ValueError(f"an image of {size[0]}x{size[1]} can't be cut into patches of side {patch}")
         num_patches = (size[0] // patch) * (size[1] // patch)
         self.patches = nn.Conv2d(channels, width, patch, stride=patch)
         self.class_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.positions = nn.Parameter(torch.zeros(1, 1 + num_patches, width))
+        self.positions = nn.Parameter(torch.zeros(1, 1 + num_patches, width)) if positions else None
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.Sequential(*(Block(width=width, heads=heads, dropout=dropout) for _ in range(depth)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, num_classes)
         self.apply(_init_weights)
-        nn.init.normal_(self.positions, std=POSITION_STD)
+        if self.positions is not None:
+            nn.init.normal_(self.positions, std=POSITION_STD)
 
     def forward(self, images: Tensor) -> Tensor:
         x = self.patches(images).flatten(2).transpose(1, 2)  # (B, patches, width)
         x = torch.cat([self.class_token.expand(len(x), -1, -1), x], dim=1)  # (B, 1 + patches, width)
-        x = self.blocks(self.dropout(x + self.positions))
+        if self.positions is not None:
+            x = x + self.positions
+        x = self.blocks(self.dropout(x))
         return self.head(self.norm(x[:, 0]))
 
 

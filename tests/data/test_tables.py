@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from dlbench import Batch, Classes, NoData, UsageError, Value, Vector
-from dlbench.data import Data
+from dlbench.data import CsvTable, Data
 from dlbench.data.examples import Examples
 from dlbench.data.splits import complete, draw_split
-from dlbench.data.tables import read_table
 from dlbench.errors import ContractError
 
 
@@ -39,7 +38,7 @@ FILES = {"train": "train.csv", "val": "val.csv", "test": "test.csv"}
 
 
 def test_numbers_are_standardised_as_in_training_and_others_are_one_hot(data: Data) -> None:
-    task = read_table(data, FILES, target="kind", drop=["id"])
+    task = CsvTable(data, FILES, target="kind", drop=["id"])
     assert (task.signature.input, task.signature.output) == (Vector(features=3), Classes(num_classes=2))
     spread = np.std([1, 3, 2])
     (train,) = task.batches("train", 10, None)
@@ -53,13 +52,13 @@ def test_numbers_are_standardised_as_in_training_and_others_are_one_hot(data: Da
 
 
 def test_one_file_is_split_with_the_classes_in_proportion_and_always_the_same(data: Data) -> None:
-    task = read_table(data, "one.csv", target="kind", drop=["price"], separator=";")
+    task = CsvTable(data, "one.csv", target="kind", drop=["price"], separator=";")
     sizes = {split: len(index) for split, index in task.splits.items()}
     assert sizes == {"train": 32, "val": 4, "test": 4}
     for split in sizes:
         (batch,) = task.batches(split, 40, None)
         assert batch.targets.float().mean() == 0.5
-    again = read_table(data, "one.csv", target="kind", drop=["price"], separator=";")
+    again = CsvTable(data, "one.csv", target="kind", drop=["price"], separator=";")
     assert torch.equal(again.inputs, task.inputs)
 
 
@@ -75,7 +74,7 @@ def test_a_missing_val_is_a_tenth_of_train_and_test_stays(data: Data) -> None:
 
 
 def test_numbers_are_judged_in_their_own_unit(data: Data) -> None:
-    task = read_table(data, "one.csv", target="price", classes=False, drop=["kind"], separator=";")
+    task = CsvTable(data, "one.csv", target="price", classes=False, drop=["kind"], separator=";")
     assert task.signature.output == Value()
     (train,) = task.batches("train", 40, None)
     assert train.targets.mean().item() == pytest.approx(0, abs=1e-6)
@@ -85,27 +84,27 @@ def test_numbers_are_judged_in_their_own_unit(data: Data) -> None:
 
 
 def test_classes_are_judged_by_accuracy_and_nats(data: Data) -> None:
-    task = read_table(data, FILES, target="kind", drop=["id"])
+    task = CsvTable(data, FILES, target="kind", drop=["id"])
     found = task.judge(Judged(lambda batch: torch.zeros(len(batch.targets), 2)), "test")
     assert found == {"accuracy": 0.0, "cross_entropy": pytest.approx(np.log(2))}
 
 
 def test_what_is_no_table_is_refused(data: Data) -> None:
     with pytest.raises(UsageError, match=r"column of train\.csv 'knd'; did you mean 'kind'"):
-        read_table(data, FILES, target="knd")
+        CsvTable(data, FILES, target="knd")
     with pytest.raises(NoData, match=r"train\.csv, line 4 has no size"):
-        read_table(data, FILES, target="size", classes=False)
+        CsvTable(data, FILES, target="size", classes=False)
     with pytest.raises(NoData, match="column kind isn't of numbers"):
-        read_table(data, FILES, target="kind", classes=False)
+        CsvTable(data, FILES, target="kind", classes=False)
     with pytest.raises(NoData, match="the colour 'green' is in no training row"):
-        read_table(data, FILES, target="colour")
+        CsvTable(data, FILES, target="colour")
     with pytest.raises(NoData, match="missing"):
-        read_table(data, "none.csv", target="x")
+        CsvTable(data, "none.csv", target="x")
     (data.root / "empty.csv").write_text("")
     with pytest.raises(NoData, match=r"can't read empty\.csv as a table"):
-        read_table(data, "empty.csv", target="x")
+        CsvTable(data, "empty.csv", target="x")
     with pytest.raises(NoData, match="too few"):
-        read_table(data, "train.csv", target="kind")
+        CsvTable(data, "train.csv", target="kind")
 
 
 def test_splits_that_leave_nothing_are_refused() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from dlbench import NoData, NodeValue, UsageError
 from dlbench.data import Data
@@ -17,7 +16,6 @@ from dlbench.data.graphs import BadGraph
 from dlbench_graph.readers import hypergraph_arrays, node_arrays
 from dlbench_language.readers import conllu, labelled_sentences, parallel_text, plain_text, tag_files
 from dlbench_speech.readers import labelled_recordings
-from dlbench_vision.readers import image_folder
 
 
 @pytest.fixture
@@ -124,39 +122,7 @@ def test_plain_text_is_of_words_or_characters(data: Data) -> None:
         plain_text(data, files, unit="bytes")
 
 
-# --- images and sounds ------------------------------------------------------------------------------------
-
-
-def paint(path: Path, shade: int, size: tuple[int, int] = (6, 4)) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, (shade, 0, 0)).save(path)
-
-
-def test_images_lie_in_a_folder_for_each_class(data: Data) -> None:
-    for split, count in {"train": 10, "test": 1}.items():
-        for shade, name in ((200, "red"), (20, "dark")):
-            for number in range(count):
-                paint(data.root / "set" / split / name / f"{number}.png", shade)
-    task = image_folder(data, "set")
-    assert sizes(task) == {"train": 18, "val": 2, "test": 2}
-    assert (task.signature.input.channels, task.signature.input.height, task.signature.input.width) == (3, 4, 6)
-    (batch,) = task.batches("test", 2, None)
-    assert batch.targets.tolist() == [0, 1]  # dark before red
-    assert batch.inputs[0, 0].mean() < 0 < batch.inputs[1, 0].mean()
-    small = image_folder(data, str(data.root / "set"), size=(2, 3), grey=True).signature.input
-    assert (small.channels, small.height, small.width) == (1, 2, 3)
-    paint(data.root / "set" / "train" / "red" / "odd.png", 1, size=(5, 5))
-    with pytest.raises(NoData, match=r"odd\.png is of another size than the others, 5 x 5"):
-        image_folder(data, "set")
-    put(data, "set/train/red/odd.png", "no image")
-    with pytest.raises(NoData, match=r"odd\.png is no image"):
-        image_folder(data, "set")
-    (data.root / "empty" / "a").mkdir(parents=True)
-    (data.root / "empty" / "b").mkdir()
-    with pytest.raises(NoData, match="a holds no images"):
-        image_folder(data, "empty")
-    with pytest.raises(NoData, match="at least two classes"):
-        image_folder(data, "set/train/red")
+# --- sounds -----------------------------------------------------------------------------------------------
 
 
 def test_recordings_lie_in_a_folder_for_each_class(data: Data) -> None:
