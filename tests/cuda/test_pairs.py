@@ -84,6 +84,6 @@ def test_the_table_has_every_model_and_every_signature(plugins: Catalog) -> None
 
 def test_most_steps_never_wait() -> None:
     """Only what counts examples, and what draws neighbours on the device, has to."""
-    counting = {"constant", "naive_bayes", "most_frequent_tag", "ngram", "degree_threshold", "nearest_edges"}
+    counting = {"constant", "naive_bayes", "most_frequent_tag", "ngram", "degree_threshold", "nearest_edges", "otsu"}
     waiting = {pair for pair, count in table().items() if count and pair[1] not in counting}
     assert {task for task, _, _ in waiting} <= {"tiny_parts"}

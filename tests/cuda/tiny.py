@@ -12,6 +12,8 @@ from dlbench import (
     GraphClasses,
     GraphValue,
     Hypergraph,
+    Image,
+    Mask,
     Metric,
     NextToken,
     NodeClasses,
@@ -137,6 +139,19 @@ def hypergraph(data: Data) -> Any:
     )  # fmt: skip
 
 
+def squares(data: Data) -> Any:
+    """Noise of 12x12 with a brighter square that is looked for; training sees parts of 8x8."""
+    import numpy as np
+
+    from dlbench_vision.segmentation.nuclei import Foreground
+
+    images, targets = draw().randint(0, 90, (8, 1, 12, 12)).astype(np.uint8), np.zeros((8, 12, 12), np.uint8)
+    targets[:, 3:8, 4:9] = 1
+    images[:, 0] += 100 * targets
+    parts = dict.fromkeys(("train", "val", "test"), (images, targets))
+    return Foreground(parts, output=Mask(num_classes=CLASSES), crop=8, device=data.device)
+
+
 def sounds(data: Data) -> Any:
     """Series of 5 to 8 steps."""
     import numpy as np
@@ -177,7 +192,7 @@ def text(data: Data, *, carry: bool) -> Any:
 
 def dlbench_tasks() -> Iterator[TaskSpec]:
     def spec(name: str, kinds: tuple[Any, Any], load: Any) -> TaskSpec:
-        metric = ERROR if kinds[1] is GraphValue else ACCURACY
+        metric = {GraphValue: ERROR, Mask: Metric(name="dice")}.get(kinds[1], ACCURACY)
         return TaskSpec(
             name=name, input_kind=kinds[0], output_kind=kinds[1], load=load, unit="examples", metric=metric,
             metrics=(LOSS,), floor=0.5, recipe=RECIPE,
@@ -191,6 +206,7 @@ def dlbench_tasks() -> Iterator[TaskSpec]:
     yield spec("tiny_node_probe", (Graph, Embedding), lambda data: single(data, probe=True))
     yield spec("tiny_graph_probe", (Graph, Embedding), graph_probe)
     yield spec("tiny_hypergraph", (Hypergraph, NodeClasses), hypergraph)
+    yield spec("tiny_mask", (Image, Mask), squares)
     yield spec("tiny_sounds", (Series, Classes), sounds)
     yield spec("tiny_tags", (Tokens, TokenTags), tags)
     yield spec("tiny_text", (Tokens, NextToken), lambda data: text(data, carry=False))
