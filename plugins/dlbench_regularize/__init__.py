@@ -22,6 +22,12 @@ def dlbench_regularizers() -> Iterable[RegularizerSpec]:
         paper="Jordan (2024), 94% on CIFAR-10 in 3.29 Seconds on a Single A100",
     )
     yield RegularizerSpec(
+        name="flip_boxes",
+        build=_flip_boxes,
+        paper="Krizhevsky, Sutskever and Hinton (2012), ImageNet Classification with Deep Convolutional Neural "
+        "Networks (reflections), with the boxes that belong to the image",
+    )
+    yield RegularizerSpec(
         name="input_noise",
         build=_input_noise,
         paper="Bishop (1995), Training with Noise is Equivalent to Tikhonov Regularization",
@@ -61,6 +67,12 @@ def _alternating_flip() -> Regularizer:
     from .alternating_flip import AlternatingFlip
 
     return AlternatingFlip()
+
+
+def _flip_boxes(*, horizontal: bool = True, vertical: bool = False) -> Regularizer:
+    from .flip_boxes import FlipBoxes
+
+    return FlipBoxes(horizontal=horizontal, vertical=vertical)
 
 
 def _input_noise(*, sd: float = 0.1) -> Regularizer:

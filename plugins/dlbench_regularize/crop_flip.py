@@ -28,6 +28,8 @@ class CropFlip(Regularizer):
         images = batch.inputs
         if not isinstance(images, Tensor) or images.ndim != 4:
             raise UsageError("the regularizer crop_flip works on images (B, C, H, W) only")
+        if batch.targets is not None and batch.targets.ndim > 2:  # boxes, a class or a number for every pixel
+            raise UsageError("the regularizer crop_flip moves pixels, but not the targets that say where they are")
         if not self.pad and not self.flip:
             return batch
         count = images.shape[0]

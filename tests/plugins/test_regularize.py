@@ -31,6 +31,7 @@ PLACES = {
     "gradient_noise": "on_gradients",
     "ema": "after_step",
     "dropedge": "on_batch",
+    "flip_boxes": "on_batch",
 }
 
 
