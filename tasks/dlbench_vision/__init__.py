@@ -1,4 +1,5 @@
-"""Image classification: digits, MNIST, Fashion-MNIST and CIFAR-10, and the suites that compare models on them."""
+"""Image classification: digits, MNIST, Fashion-MNIST and CIFAR-10, and the suites that compare models on them;
+detection."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 from dlbench import Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
-from . import declare_cifar10, declare_drawn, own, robustness, segmentation
+from . import declare_cifar10, declare_drawn, detection, own, robustness, segmentation
 
 ACCURACY = Metric(name="accuracy")
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
@@ -42,6 +43,7 @@ def dlbench_tasks() -> Iterable[TaskSpec]:
     parts = (declare_cifar10, declare_drawn, robustness, segmentation, own)
     return [
         _digits(), _digits_fit(), _mnist(), _fashion_mnist(), *(spec for part in parts for spec in part.specs()),
+        *detection.tasks(),
     ]  # fmt: skip
 
 
@@ -131,5 +133,5 @@ def dlbench_suites() -> Iterable[Suite]:
 
     return [
         *comparing.suites(), suites.cifar10_published(), suites.cifar10_speed(), *robustness.suites(),
-        *segmentation.suites(),
+        *segmentation.suites(), *detection.suites(),
     ]  # fmt: skip
