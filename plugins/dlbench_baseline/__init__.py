@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from dlbench import (
+    Boxes,
     Classes,
     EdgeClasses,
     Embedding,
@@ -36,7 +37,8 @@ from dlbench import (
 from . import declare_graphs, declare_rows, declare_words
 
 if TYPE_CHECKING:
-    from .constant import Constant
+    from dlbench import Learner
+
     from .graphs import DegreeThreshold, NearestEdges
     from .otsu import Otsu
 
@@ -61,6 +63,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
             (InputKind, Mask),
             (InputKind, PixelValue),
             (InputKind, Embedding),
+            (Image, Boxes),
             (Vector, Sample),
             (Image, Sample),
         ],
@@ -99,7 +102,7 @@ def dlbench_schedules() -> Iterator[ScheduleSpec]:
     yield ScheduleSpec(name="stop_after", build=_stop_after)
 
 
-def _build(signature: Signature) -> Constant:
+def _build(signature: Signature) -> Learner:
     from .constant import constant
 
     return constant(signature)

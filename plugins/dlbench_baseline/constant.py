@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from dlbench import (
     Batch,
+    Boxes,
     Embedding,
     Image,
     Learner,
@@ -27,10 +28,14 @@ from dlbench import (
     Value,
 )
 
+from .boxes import FrequentBoxes
 
-def constant(signature: Signature) -> Constant:
+
+def constant(signature: Signature) -> Learner:
     """The constant predictor for a signature."""
     output = signature.output
+    if isinstance(output, Boxes):
+        return FrequentBoxes(output=output)
     if isinstance(output, Embedding):
         return SamePlace(output=output)
     if isinstance(output, Sample):

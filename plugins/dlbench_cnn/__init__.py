@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlbench import Classes, Image, ModelSpec, Series, Signature, UsageError
 
-from . import declare_dense, declare_images
+from . import declare_dense, declare_detection, declare_images
 from .declare_sizes import image_sizes
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
         )
     yield from declare_images.models()
     yield from declare_dense.models()
+    yield from declare_detection.models()
     yield ModelSpec(
         name="cnn1d",
         build=_build_cnn1d,
