@@ -32,6 +32,7 @@ WITH_TORCH: dict[str, set[str]] = {
 """Rooms in which few modules import torch with themselves, and which."""
 # Files of model plugins that are no plain PyTorch, and why.
 KNOW_DLBENCH = {
+    "dlbench_baseline/boxes.py": "a Learner that counts",
     "dlbench_baseline/constant.py": "a Learner that counts",
     "dlbench_baseline/graphs.py": "Learners that count",
     "dlbench_baseline/most_frequent_tag.py": "a Learner that counts",
@@ -40,6 +41,7 @@ KNOW_DLBENCH = {
     "dlbench_baseline/nearest_neighbour.py": "a Learner that collects",
     "dlbench_baseline/otsu.py": "a Learner that counts",
     "dlbench_baseline/ridge.py": "a Learner that counts",
+    "dlbench_cnn/centernet_learner.py": "a Learner with its own loss",
     "dlbench_cnn/googlenet_learner.py": "a Learner with its own loss",
     "dlbench_dgl/compat.py": "raises NotApplicable",
     "dlbench_gan/gan.py": "a Learner with its own step",
@@ -50,6 +52,7 @@ KNOW_DLBENCH = {
     "dlbench_mlp/shapes.py": "fits networks to kinds",
     "dlbench_timm/create.py": "raises NotApplicable",
     "dlbench_transformer/bert_learner.py": "a Learner with its own step",
+    "dlbench_transformer/detr_learner.py": "a Learner with its own loss",
 }
 INGREDIENTS = ("dlbench_optim", "dlbench_regularize")  # packages without models
 

@@ -16,9 +16,10 @@ NEIGHBOURS = 3  # a peak is the highest of so many cells each way
 
 def in_cells(boxes: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Centres and sizes (..., 2), right then down, in cells of a grid (h, w), of boxes (..., 4)."""
-    scale = boxes.new_tensor((grid[1], grid[0]))
-    start, end = boxes[..., :2], boxes[..., 2:]
-    return (start + end) / 2 * scale, (end - start) * scale
+    left, top, right, bottom = boxes.unbind(-1)
+    height, width = grid
+    middle = torch.stack([(left + right) / 2 * width, (top + bottom) / 2 * height], dim=-1)
+    return middle, torch.stack([(right - left) * width, (bottom - top) * height], dim=-1)
 
 
 def radius(sizes: Tensor) -> Tensor:
@@ -75,8 +76,15 @@ def read_boxes(centres: Tensor, sizes: Tensor, offsets: Tensor, *, most: int) ->
     best, place = peaks.flatten(1).topk(min(most, peaks[0].numel()), dim=1)  # (B, K)
     label, cell = place // (height * width), place % (height * width)
     chosen = torch.cat([sizes, offsets], dim=1).flatten(2).gather(2, cell[:, None].expand(-1, 4, -1))  # (B, 4, K)
-    scale = chosen.new_tensor((width, height))[None, :, None]
-    middle = (torch.stack([cell % width, cell // width], dim=1) + chosen[:, 2:]) / scale
-    half = chosen[:, :2].clamp(min=0) / 2 / scale
-    sides = torch.cat([middle - half, middle + half], dim=1).clamp(0, 1).transpose(1, 2)  # (B, K, 4)
+    across, down = cell % width + chosen[:, 2], cell // width + chosen[:, 3]  # of the middle
+    half = chosen[:, :2].clamp(min=0) / 2
+    sides = torch.stack(
+        [
+            (across - half[:, 0]) / width,
+            (down - half[:, 1]) / height,
+            (across + half[:, 0]) / width,
+            (down + half[:, 1]) / height,
+        ],
+        dim=2,
+    ).clamp(0, 1)  # (B, K, 4)
     return torch.cat([sides, label[..., None].to(sides), best[..., None]], dim=2)

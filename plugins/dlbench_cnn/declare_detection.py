@@ -18,7 +18,7 @@ def models() -> Iterator[ModelSpec]:
         accepts=[(Image, Boxes)],
         family="CNN",
         paper="Zhou, Wang and Krähenbühl 2019, Objects as Points",
-        recipes={Boxes: {"optimizer": "adam", "lr": 2e-3, "schedule": "cosine"}},
+        recipes={Boxes: {"optimizer": "adam", "lr": 2e-3}},
     )
 
 

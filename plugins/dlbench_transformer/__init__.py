@@ -1,5 +1,5 @@
-"""Transformers trained from scratch: `vit_tiny`, `swin` for images; `gpt`, `encoder`, `bert`, `transformer` for
-sequences."""
+"""Transformers trained from scratch: `vit_tiny`, `swin` for images, `detr` for what is in them; `gpt`, `encoder`,
+`bert`, `transformer` for sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from dlbench import Classes, Image, ModelSpec, NotApplicable, Signature, UsageError, unknown
 
-from . import declare_text
+from . import declare_detection, declare_text
 from .declare_options import check_heads
 
 
@@ -96,4 +96,5 @@ def dlbench_models() -> Iterable[ModelSpec]:
         paper="Liu, Lin, Cao, Hu, Wei, Zhang, Lin and Guo 2021, Swin Transformer: Hierarchical Vision Transformer "
         "using Shifted Windows",
     )
+    yield from declare_detection.models()
     yield from declare_text.models()

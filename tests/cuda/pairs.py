@@ -43,7 +43,7 @@ TASKS: dict[str, Mapping[str, Any]] = {
     "reverse": {"length": 6, **FEW}, "contacts": {}, "tiny_text": {}, "tiny_streams": {}, "tiny_sounds": {},
     "tiny_tags": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {}, "tiny_node": {},
     "tiny_edge": {}, "tiny_node_probe": {}, "tiny_graph_probe": {}, "tiny_hypergraph": {},
-    "tiny_mask": {}, "edge_detection": {},
+    "tiny_mask": {}, "edge_detection": {}, "shapes_detection": FEW,
 }  # fmt: skip
 """At least one of each signature, with options that make it small."""
 

@@ -46,7 +46,7 @@ def tasks() -> Iterable[TaskSpec]:
         metrics=OTHERS,
         monitor="map",
         floor=None,
-        recipe={**RECIPE, "budget.epochs": 6},
+        recipe={**RECIPE, "budget.epochs": 5},
         preload=PRELOAD,
         description="generated pictures of 64x64 with one to four coloured circles, rectangles and triangles on a dark "
         "ground, 8,000 / 1,000 / 1,000. AP50, AP75 and mAP as COCO's evaluation computes them, at most 100 findings a "
@@ -63,7 +63,7 @@ def tasks() -> Iterable[TaskSpec]:
         metrics=(*OTHERS, *(Metric(name=f"ap50_{name}") for name in ("rbc", "wbc", "platelets"))),
         monitor="map",
         floor=None,
-        recipe={**RECIPE, "budget.epochs": 40, "regularizers": "flip_boxes[vertical=true]"},
+        recipe={**RECIPE, "budget.epochs": 32, "evaluate_every": 4, "regularizers": "flip_boxes[vertical=true]"},
         data=BCCD,
         preload=(*PRELOAD, "PIL.Image"),
         description="red cells, white cells and platelets in 364 pictures of blood, reduced from 640x480 to 160x120 "
