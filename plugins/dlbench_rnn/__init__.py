@@ -1,5 +1,5 @@
-"""Recurrent networks for tokens and series: `elman`, `jordan`, `gru`, `lstm`, `lstm_peephole`; encoder-decoders; and
-`textcnn`, the convolutional network that text classification sets beside them."""
+"""Recurrent networks for tokens and series: `elman`, `jordan`, `gru`, `lstm`, `lstm_peephole`; encoder-decoders,
+for images too; and `textcnn`, the convolutional network that text classification sets beside them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from dlbench import Classes, ModelSpec, Signature, Tokens
 
-from . import declare, declare_seq2seq
+from . import declare, declare_captions, declare_seq2seq
 
 
 def build_textcnn(
@@ -34,6 +34,7 @@ def build_textcnn(
 def dlbench_models() -> Iterable[ModelSpec]:
     yield from declare.models()
     yield from declare_seq2seq.models()
+    yield from declare_captions.models()
     yield ModelSpec(
         name="textcnn",
         build=build_textcnn,

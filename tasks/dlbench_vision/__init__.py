@@ -9,7 +9,8 @@ from typing import Any
 from dlbench import Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
-from . import declare_cifar10, declare_drawn, detection, own, robustness, segmentation
+from . import captioning, declare_cifar10, declare_drawn, detection, own, robustness, segmentation
+from .captioning import suites as captioning_suites
 
 ACCURACY = Metric(name="accuracy")
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
@@ -43,7 +44,7 @@ def dlbench_tasks() -> Iterable[TaskSpec]:
     parts = (declare_cifar10, declare_drawn, robustness, segmentation, own)
     return [
         _digits(), _digits_fit(), _mnist(), _fashion_mnist(), *(spec for part in parts for spec in part.specs()),
-        *detection.tasks(),
+        *detection.tasks(), *captioning.tasks(),
     ]  # fmt: skip
 
 
@@ -133,5 +134,5 @@ def dlbench_suites() -> Iterable[Suite]:
 
     return [
         *comparing.suites(), suites.cifar10_published(), suites.cifar10_speed(), *robustness.suites(),
-        *segmentation.suites(), *detection.suites(),
+        *segmentation.suites(), *detection.suites(), *captioning_suites.suites(),
     ]  # fmt: skip

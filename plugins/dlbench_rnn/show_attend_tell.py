@@ -1,0 +1,138 @@
+"""Captions with visual attention: Xu, Ba, Kiros, Cho, Courville, Salakhutdinov, Zemel, Bengio 2015, "Show, Attend and
+Tell: Neural Image Caption Generation with Visual Attention", the deterministic ("soft") form with its gate.
+
+Differs: a small convolutional network with batch norm, trained along, in place of VGG; one layer makes the first state
+and memory; the output layer is theirs, without a non-linearity before it.
+
+Two forms show what attention is worth: one sees the mean of the annotation vectors at every word, one sees nothing.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+VIEWS = ("attention", "mean", None)
+STRIDE = 8
+State = dict[str, Tensor]
+
+
+class ShowAttendTell(nn.Module):
+    """Images and what was written before each word -> logits (B, U, vocab).
+
+    `inputs` has `.values` (B, channels, H, W), `.previous` (B, U) int64, and `.batch_size`. `width`: of the annotation
+    vectors, the attention and the recurrence. `view`: `attention`; `mean`, the mean of all annotation vectors for every
+    word; None, no image at all. `attend` is there with attention only. Raises ValueError for another view.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        vocab: int,
+        width: int = 96,
+        embedding: int = 48,
+        dropout: float = 0.1,
+        view: str | None = "attention",
+    ) -> None:
+        super().__init__()
+        if view not in VIEWS:
+            raise ValueError(f"view is attention, mean or None, not {view!r}")
+        self.view, self.width = view, width
+        self.embedding = nn.Embedding(vocab, embedding)
+        self.dropout = nn.Dropout(dropout)
+        seen = 0 if view is None else width
+        self.gates = nn.Linear(embedding + seen + width, 4 * width)
+        self.of_hidden = nn.Linear(width, embedding)
+        self.head = nn.Linear(embedding, vocab)
+        with torch.no_grad():
+            self.gates.bias[width : 2 * width] = 1.0  # remember, at first
+        if seen:
+            self.encoder = encoder(channels=channels, width=width)
+            self.first = nn.Linear(width, 2 * width)
+            self.share = nn.Linear(width, 1)
+            self.of_context = nn.Linear(width, embedding, bias=False)
+        if view == "attention":
+            self.of_place = nn.Linear(width, width)
+            self.of_query = nn.Linear(width, width, bias=False)
+            self.weigh = nn.Linear(width, 1, bias=False)
+        else:
+            self.attend = None  # it has nothing to say there
+
+    def forward(self, inputs: Any) -> Tensor:
+        return self._decode(inputs.previous, self.start(inputs))[0]
+
+    def attend(self, inputs: Any) -> Tensor:
+        """How much each word looks at each cell of a grid over the image, a cell every 8 pixels: (B, U, rows, columns),
+        of sum 1."""
+        rows, columns = (-(-side // STRIDE) for side in inputs.values.shape[2:])
+        return self._decode(inputs.previous, self.start(inputs))[1].unflatten(2, (rows, columns))
+
+    def start(self, inputs: Any) -> State:
+        """What the decoder starts from, each with B rows: `hidden` and `memory` (B, width); with attention the
+        annotation vectors `states` (B, P, width) and their `keys`, else their mean, `context` (B, width), if any."""
+        if self.view is None:
+            nothing = self.gates.weight.new_zeros(inputs.batch_size, self.width)
+            return {"hidden": nothing, "memory": nothing}
+        states = self.encoder(inputs.values).flatten(2).transpose(1, 2)  # (B, P, width)
+        mean = states.mean(dim=1)
+        hidden, memory = self.first(mean).tanh().chunk(2, dim=1)
+        seen = {"context": mean} if self.view == "mean" else {"states": states, "keys": self.of_place(states)}
+        return {"hidden": hidden, "memory": memory, **seen}
+
+    def step(self, token: Tensor, state: State) -> tuple[Tensor, State]:
+        """One token (B,) further: logits (B, vocab) and the state after it."""
+        logits, _, state = self._decode(token[:, None], state)
+        return logits[:, 0], state
+
+    def _decode(self, previous: Tensor, state: State) -> tuple[Tensor, Tensor | None, State]:
+        """Logits (B, U, vocab) after each of these tokens (B, U), the attention (B, U, P) if any, the state after the
+        last."""
+        x = self.dropout(self.embedding(previous))  # (B, U, embedding)
+        hidden, memory = state["hidden"], state["memory"]
+        outputs, weights = [], []
+        for token in x.unbind(1):
+            context, weight = self._look(hidden, state)
+            seen = [] if context is None else [context]
+            hidden, memory = lstm(self.gates(torch.cat([token, *seen, hidden], dim=1)), memory)
+            spoken = token + self.of_hidden(hidden)
+            outputs.append(spoken if context is None else spoken + self.of_context(context))
+            weights.append(weight)
+        logits = self.head(self.dropout(torch.stack(outputs, dim=1)))
+        looked = torch.stack(weights, dim=1) if self.view == "attention" else None
+        return logits, looked, {**state, "hidden": hidden, "memory": memory}
+
+    def _look(self, hidden: Tensor, state: State) -> tuple[Tensor | None, Tensor | None]:
+        """What a hidden state (B, width) makes the network see, (B, width), and its attention (B, P)."""
+        if self.view is None:
+            return None, None
+        weight = None
+        context = state.get("context")
+        if context is None:
+            scores = self.weigh((state["keys"] + self.of_query(hidden)[:, None]).tanh())  # (B, P, 1)
+            weight = scores[..., 0].softmax(dim=1)
+            context = (weight[:, None] @ state["states"])[:, 0]
+        return self.share(hidden).sigmoid() * context, weight
+
+
+def lstm(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """The next state and memory of torch's LSTM (B, width) from the sum of its products (B, 4 * width), in the order
+    input, forget, candidate, output."""
+    enter, keep, candidate, out = gates.chunk(4, dim=1)
+    memory = keep.sigmoid() * memory + enter.sigmoid() * candidate.tanh()
+    return out.sigmoid() * memory.tanh(), memory
+
+
+def encoder(*, channels: int, width: int) -> nn.Sequential:
+    """(B, channels, H, W) -> maps (B, width, ceil(H / 8), ceil(W / 8)), by five convolutions."""
+    sizes = [channels, max(1, width // 4), max(1, width // 4), max(1, width // 2), width, width]
+    layers: list[nn.Module] = []
+    for place, (before, after) in enumerate(pairwise(sizes)):
+        stride = 2 if place == 0 else 1
+        layers += [nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+        if place in (1, 2):
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
+    return nn.Sequential(*layers)
