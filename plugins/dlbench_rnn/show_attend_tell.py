@@ -2,7 +2,8 @@
 Tell: Neural Image Caption Generation with Visual Attention", the deterministic ("soft") form with its gate.
 
 Differs: a small convolutional network with batch norm, trained along, in place of VGG; one layer makes the first state
-and memory; the output layer is theirs, without a non-linearity before it.
+and memory; the output layer is theirs, without a non-linearity before it; no penalty asks that all places be looked at
+equally often ("doubly stochastic" attention).
 
 Two forms show what attention is worth: one sees the mean of the annotation vectors at every word, one sees nothing.
 """

@@ -40,9 +40,9 @@ TASKS: dict[str, Mapping[str, Any]] = {
     "digits": {}, "ring8": {"num_train": 256}, "digits_rows": {}, "adding": {"length": 12, **FEW},
     "listops": {"length": 16, "min_length": 8, **FEW}, "reber": {"length": 12, **FEW},
     "hmm_tags": {"length": 8, **FEW}, "markov_chars": {"length": 8, **FEW}, "markov_masked": {"length": 8, **FEW},
-    "reverse": {"length": 6, **FEW}, "contacts": {}, "tiny_text": {}, "tiny_streams": {}, "tiny_sounds": {},
-    "tiny_tags": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {}, "tiny_node": {},
-    "tiny_edge": {}, "tiny_node_probe": {}, "tiny_graph_probe": {}, "tiny_hypergraph": {},
+    "reverse": {"length": 6, **FEW}, "shapes_captions": FEW, "contacts": {}, "tiny_text": {}, "tiny_streams": {},
+    "tiny_sounds": {}, "tiny_tags": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {},
+    "tiny_node": {}, "tiny_edge": {}, "tiny_node_probe": {}, "tiny_graph_probe": {}, "tiny_hypergraph": {},
     "tiny_mask": {}, "edge_detection": {}, "shapes_detection": FEW,
 }  # fmt: skip
 """At least one of each signature, with options that make it small."""

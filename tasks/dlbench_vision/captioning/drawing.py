@@ -27,7 +27,7 @@ GREY, DARK, JITTER, NOISE = (110, 170), 40, 15, 10
 @dataclass(frozen=True)
 class Layout:
     """Shapes of N pictures, K each, the two that are named first: `shapes` (N, K), -1 where there is none; `colours`
-    (N, K, 3) from 0 to 255; `centres` (N, K, 2) as x and y, `radii` (N, K), in pixels."""
+    (N, K, 3); `centres` (N, K, 2) as x and y, `radii` (N, K), in pixels."""
 
     shapes: Numbers
     colours: Numbers
@@ -59,7 +59,7 @@ def lay_out(numbers: Numbers, distractors: int, random: np.random.RandomState) -
     for slot in range(2, slots):
         placed = _place_alone(centres, radii, shapes >= 0, slot, random)
         shapes[~placed | (wanted < slot - 1), slot] = -1
-    return Layout(shapes, colours.clip(0, 255), centres, radii)
+    return Layout(shapes, colours.clip(0, 255 - NOISE), centres, radii)
 
 
 def _place_pairs(relations: Numbers, radii: Numbers, random: np.random.RandomState) -> Numbers:
@@ -108,8 +108,7 @@ def draw(layout: Layout, random: np.random.RandomState) -> NDArray[np.uint8]:
             shown = inside(layout.shapes[part, slot], layout.centres[part, slot], layout.radii[part, slot])
             colours = layout.colours[part, slot, :, None, None].astype(np.uint8)
             np.copyto(pictures[part], colours, where=shown[:, None])
-        noise = random.randint(0, NOISE + 1, pictures[part].shape, dtype=np.uint8)
-        pictures[part] = np.where(pictures[part] > 255 - noise, 255, pictures[part] + noise)
+        pictures[part] += random.randint(0, NOISE + 1, pictures[part].shape, dtype=np.uint8)
     return pictures
 
 
