@@ -25,6 +25,7 @@ def build_show_attend_tell(
         raise unknown("view", str(view), ("attention", "mean", "none"))
     return ShowAttendTell(
         channels=signature.input.channels,
+        size=(signature.input.height, signature.input.width),
         vocab=signature.output.vocab,
         width=width,
         embedding=embedding,

@@ -10,7 +10,6 @@ Two forms show what attention is worth: one sees the mean of the annotation vect
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 VIEWS = ("attention", "mean", None)
 STRIDE = 8
+PLACE_SCALE = 0.5
 State = dict[str, Tensor]
 
 
@@ -33,6 +33,7 @@ class ShowAttendTell(nn.Module):
         self,
         *,
         channels: int,
+        size: tuple[int, int],
         vocab: int,
         width: int = 96,
         embedding: int = 48,
@@ -43,6 +44,7 @@ class ShowAttendTell(nn.Module):
         if view not in VIEWS:
             raise ValueError(f"view is attention, mean or None, not {view!r}")
         self.view, self.width = view, width
+        self.rows, self.columns = (-(-side // STRIDE) for side in size)
         self.embedding = nn.Embedding(vocab, embedding)
         self.dropout = nn.Dropout(dropout)
         seen = 0 if view is None else width
@@ -53,6 +55,7 @@ class ShowAttendTell(nn.Module):
             self.gates.bias[width : 2 * width] = 1.0  # remember, at first
         if seen:
             self.encoder = encoder(channels=channels, width=width)
+            self.places = nn.Parameter(torch.randn(self.rows * self.columns, width) * PLACE_SCALE)
             self.first = nn.Linear(width, 2 * width)
             self.share = nn.Linear(width, 1)
             self.of_context = nn.Linear(width, embedding, bias=False)
@@ -69,8 +72,8 @@ class ShowAttendTell(nn.Module):
     def attend(self, inputs: Any) -> Tensor:
         """How much each word looks at each cell of a grid over the image, a cell every 8 pixels: (B, U, rows, columns),
         of sum 1."""
-        rows, columns = (-(-side // STRIDE) for side in inputs.values.shape[2:])
-        return self._decode(inputs.previous, self.start(inputs))[1].unflatten(2, (rows, columns))
+        weights = self._decode(inputs.previous, self.start(inputs))[1]  # (B, U, P)
+        return weights.unflatten(2, (self.rows, self.columns))
 
     def start(self, inputs: Any) -> State:
         """What the decoder starts from, each with B rows: `hidden` and `memory` (B, width); with attention the
@@ -78,7 +81,7 @@ class ShowAttendTell(nn.Module):
         if self.view is None:
             nothing = self.gates.weight.new_zeros(inputs.batch_size, self.width)
             return {"hidden": nothing, "memory": nothing}
-        states = self.encoder(inputs.values).flatten(2).transpose(1, 2)  # (B, P, width)
+        states = self.encoder(inputs.values).flatten(2).transpose(1, 2) + self.places  # (B, P, width)
         mean = states.mean(dim=1)
         hidden, memory = self.first(mean).tanh().chunk(2, dim=1)
         seen = {"context": mean} if self.view == "mean" else {"states": states, "keys": self.of_place(states)}
@@ -128,12 +131,19 @@ def lstm(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def encoder(*, channels: int, width: int) -> nn.Sequential:
-    """(B, channels, H, W) -> maps (B, width, ceil(H / 8), ceil(W / 8)), by five convolutions."""
-    sizes = [channels, max(1, width // 4), max(1, width // 4), max(1, width // 2), width, width]
-    layers: list[nn.Module] = []
-    for place, (before, after) in enumerate(pairwise(sizes)):
-        stride = 2 if place == 0 else 1
-        layers += [nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-        if place in (1, 2):
-            layers.append(nn.MaxPool2d(2, ceil_mode=True))
-    return nn.Sequential(*layers)
+    """(B, channels, H, W) -> maps (B, width, ceil(H / 8), ceil(W / 8)). A cell of them sees 21 x 21 pixels."""
+    narrow, middle = max(1, width // 3), max(1, 2 * width // 3)
+    return nn.Sequential(
+        *convolution(channels, narrow, stride=2),
+        *convolution(narrow, narrow),
+        nn.MaxPool2d(2, ceil_mode=True),
+        *convolution(narrow, middle),
+        nn.MaxPool2d(2, ceil_mode=True),
+        *convolution(middle, width, kernel=1),
+    )
+
+
+def convolution(before: int, after: int, *, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+    """With batch norm and rectifier."""
+    layer = nn.Conv2d(before, after, kernel, stride, padding=kernel // 2, bias=False)
+    return [layer, nn.BatchNorm2d(after), nn.ReLU()]

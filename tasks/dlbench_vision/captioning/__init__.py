@@ -54,7 +54,7 @@ def tasks() -> Iterable[TaskSpec]:
         floor=0.0,  # one word again and again is no caption
         bound=1.0,
         recipe={"optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "clip": 1.0, "batch_size": 64,
-                "budget.epochs": 4},
+                "budget.epochs": 5},
         preload=("sacrebleu.metrics.bleu",),
         description="48x48 pictures of two coloured shapes and up to two grey ones, and the one sentence that is true "
         'of them, as in "a red cross left of a blue circle": the larger shape comes first. Captions of all splits are '
