@@ -1,5 +1,4 @@
-"""Image classification: digits, MNIST, Fashion-MNIST and CIFAR-10, and the suites that compare models on them;
-detection."""
+"""Images: sets of classes, objects, captions and masks, and the suites that compare models on them."""
 
 from __future__ import annotations
 

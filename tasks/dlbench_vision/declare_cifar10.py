@@ -37,7 +37,12 @@ def floor(*, source: str = "auto") -> float:
 
 def specs() -> Iterator[TaskSpec]:
     """`cifar10`, `cifar10_small`."""
-    yield TaskSpec(
+    yield _whole()
+    yield _small()
+
+
+def _whole() -> TaskSpec:
+    return TaskSpec(
         name="cifar10",
         input_kind=Image,
         output_kind=Classes,
@@ -68,7 +73,10 @@ def specs() -> Iterator[TaskSpec]:
         preload=("PIL.Image",),
         description=f"32x32 colour images; the last 5,000 of the 50,000 training images are validation; {SOURCES}",
     )
-    yield TaskSpec(
+
+
+def _small() -> TaskSpec:
+    return TaskSpec(
         name="cifar10_small",
         input_kind=Image,
         output_kind=Classes,
