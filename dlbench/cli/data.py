@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ..contract.choice import Choice
-from ..contract.sets import DataSet, folders_of, home_of
+from ..contract.sets import DataSet, at_hand, folders_of, home_of
 from ..data.fetch import fetch as fetch_set
 from ..data.root import default_cache, default_root
 from ..data.verify import SetState, sha256_of, state
@@ -76,13 +76,14 @@ def verify(names: tuple[str, ...], data: Path | None, plugins: tuple[str, ...]) 
 @data_option
 @plugin_option
 def path(name: str | None, data: Path | None, plugins: tuple[str, ...]) -> None:
-    """Print the data root, or the path of each file of a set."""
+    """Print the data root, or the path of each file of a set, or of what is at hand for it."""
     root = data or default_root()
     if name is None:
         for folder in folders_of(root):
             click.echo(folder)
         return
     (dataset,) = pick(discover(plugins), [name])
+    dataset = at_hand(dataset, root)
     for file in dataset.files:
         click.echo(home_of(dataset, root) / file.path)
     if not all(file.sha256 for file in dataset.files):

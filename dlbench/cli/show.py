@@ -6,6 +6,7 @@ import click
 
 from ..contract.choice import Choice
 from ..contract.runtime import Runtime
+from ..contract.sets import DataSet
 from ..contract.specs import Block, ModelSpec, Suite, TaskSpec
 from ..errors import unknown
 from ..plan.catalog import Catalog, check_extra, discover
@@ -83,9 +84,14 @@ def task_lines(catalog: Catalog, spec: TaskSpec) -> list[str]:
         f"  reference  {reference}",
         f"  options    {options_of(spec.load) or '-'}",
         f"  recipe     {recipe or '-'}",
-        *([f"  data       {files.name}: {len(files.files)} files ({files.licence})"] if files else []),
+        *(_data(files) if files else []),
         f"  plugin     {catalog.provider('tasks', spec.name).name}",
     ]
+
+
+def _data(files: DataSet) -> list[str]:
+    others = "".join(f" or {other.name}" for other in files.alternatives)
+    return [f"  data       {files.name}{others}: {len(files.files)} files ({files.licence})"]
 
 
 def _floor(spec: TaskSpec) -> str:

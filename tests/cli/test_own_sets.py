@@ -65,6 +65,22 @@ def test_the_path_of_an_unknown_member_says_what_to_do(data_root_here: Path) -> 
     assert str(family) == "tu:* is an open family: name a member in place of the *"
 
 
+def test_a_set_of_several_forms_is_shown_as_it_is_at_hand(data_root_here: Path) -> None:
+    (archive,) = invoke("data", "path", "cifar10").output.split()
+    assert archive == str(data_root_here / "vision/cifar10/cifar-10-python.tar.gz")
+    paths = [Path(line) for line in invoke("data", "path", "cifar10_folder").output.split()]
+    paths[0].parent.mkdir(parents=True)
+    for path in paths:
+        path.touch()
+    assert invoke("data", "path", "cifar10").output.split() == [str(path) for path in paths]
+    listed = [line.split() for line in invoke("data", "list").output.splitlines() if line.startswith("cifar10")]
+    assert [row[:3] for row in listed][:3] == [
+        ["cifar10", "unverified", "7"], ["cifar10_archive", "missing", "1"], ["cifar10_folder", "unverified", "7"],
+    ]  # fmt: skip
+    shown = " ".join(invoke("show", "cifar10").output.split())
+    assert "data cifar10 or cifar10_folder or cifar10_sheets: 1 files" in shown
+
+
 def test_hash_prints_a_ready_data_file(data_root_here: Path, tmp_path: Path) -> None:
     (data_root_here / "own").mkdir()
     for name, content in (("a.txt", b"one"), ("b.txt", b"two")):
