@@ -15,15 +15,17 @@ HUANG = {
     "budget.epochs": 300,
 }
 LIU = {"weight_decay": 5e-4, "schedule": "cosine"}
+# After Jordan 2024, but for batches of 128 and a learning rate of 0.3: one processor sees two epochs in three minutes,
+# and with so few steps smaller batches get further (on validation, and by two points).
 JORDAN = {
     "optimizer": "sgd[momentum=0.85,nesterov=true]",
-    "lr": 0.45,
+    "lr": 0.3,
     "weight_decay": 1.3e-3,
     "schedule": "linear[warmup_share=0.2]",
-    "batch_size": 256,
+    "batch_size": 128,
     "regularizers": "alternating_flip,crop_flip[pad=2,flip=false]",
     "budget.seconds": 180,
-    "evaluate_every": 25,
+    "evaluate_every": 50,
 }
 
 

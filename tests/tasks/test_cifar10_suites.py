@@ -47,7 +47,7 @@ def test_speed_is_asked_under_one_recipe_with_milestones_on_the_way() -> None:
     made, jobs = planned("cifar10_speed")
     assert not made.skips
     recipe = jobs["airnet"].recipe.recipe
-    assert (recipe.budget, recipe.batch_size, recipe.lr, recipe.weight_decay) == (("seconds", 180), 256, 0.45, 1.3e-3)
+    assert (recipe.budget, recipe.batch_size, recipe.lr, recipe.weight_decay) == (("seconds", 180), 128, 0.3, 1.3e-3)
     assert dict(recipe.optimizer.options) == {"momentum": 0.85, "nesterov": True}
-    assert recipe.evaluate_every == 25
+    assert recipe.evaluate_every == 50
     assert jobs["airnet"].head["task"]["milestones"] == [0.7, 0.8, 0.9, 0.94]
