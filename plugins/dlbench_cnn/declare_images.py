@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from dlbench import Classes, Image, ModelSpec, Signature, UsageError, unknown
 
 from . import declare_inception
-from .declare_sizes import image_sizes, or_refused
+from .declare_refusals import or_refused
+from .declare_sizes import image_sizes
 
 if TYPE_CHECKING:
     from torch import nn

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from dlbench import Classes, Image, ModelSpec, Signature
 
-from .declare_sizes import image_sizes, or_refused
+from .declare_refusals import or_refused
+from .declare_sizes import image_sizes
 
 if TYPE_CHECKING:
     from torch import nn

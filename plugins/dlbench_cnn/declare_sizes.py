@@ -1,14 +1,10 @@
-"""What networks need to know of images, and options that they can't have. No torch."""
+"""What networks need to know of images. No torch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dlbench import Classes, Image, NotApplicable, Signature, UsageError
-
-if TYPE_CHECKING:
-    from torch import nn
+from dlbench import Classes, Image, NotApplicable, Signature
 
 
 def image_sizes(signature: Signature, smallest: int) -> dict[str, Any]:
@@ -19,11 +15,3 @@ def image_sizes(signature: Signature, smallest: int) -> dict[str, Any]:
     if min(image.height, image.width) < smallest:
         raise NotApplicable(f"needs images with a side of at least {smallest}, not {image.height}x{image.width}")
     return {"channels": image.channels, "size": (image.height, image.width), "num_classes": classes.num_classes}
-
-
-def or_refused(network: Callable[..., nn.Module], sizes: dict[str, Any], **options: Any) -> nn.Module:
-    """The network. Raises UsageError, in the network's own words, where it can't have these options."""
-    try:
-        return network(**sizes, **options)
-    except ValueError as reason:
-        raise UsageError(str(reason)) from None
