@@ -116,7 +116,7 @@ def test_images_without_objects_and_batches_without_any_have_a_finite_loss(name:
 
 
 @pytest.mark.parametrize("name", ["centernet", "detr"])
-@pytest.mark.parametrize("target", [60_000, 200_000, 1_000_000])
+@pytest.mark.parametrize("target", [150_000, 300_000, 1_000_000])
 def test_a_budget_of_parameters_is_met(name: str, target: int) -> None:
     build = SPECS[name].build
     width = fit_width(lambda width: build(signature(), width=width), target)

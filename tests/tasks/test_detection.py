@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 import dlbench_vision
-from dlbench import UsageError
+from dlbench import Boxes, Image, UsageError
+from dlbench.contract.choice import option_defaults
+from dlbench.contract.recipe import resolve
 from dlbench.data import Data
 from dlbench_vision.detection import bccd, shapes
 from dlbench_vision.detection.files import BCCD
@@ -28,6 +30,26 @@ def precision(found: list[list[list[float]]], targets: list[list[list[float]]], 
     packed = torch.from_numpy(pack([np.array(rows).reshape(-1, 5) for rows in targets]))
     rows = [torch.tensor(rows, dtype=torch.float32).reshape(-1, 6) for rows in found]
     return average_precision(rows, packed, num_classes=num_classes)
+
+
+def test_tasks_and_suite_say_what_they_are() -> None:
+    for name, options in {
+        "shapes_detection": {"num_train": 8000, "num_val": 1000, "num_test": 1000}, "bccd": {"reduce": 4}
+    }.items():  # fmt: skip
+        spec = TASKS[name]
+        assert (spec.input_kind, spec.output_kind, spec.metric.name, spec.monitored.name) == (
+            Image,
+            Boxes,
+            "ap50",
+            "map",
+        )
+        assert option_defaults(spec.load) == options
+        assert spec.floor is None, "the most frequent boxes are counted: tables take the row of constant"
+        assert resolve([("task", spec.recipe)]).recipe.batch_size == 16
+    (suite,) = (suite for suite in dlbench_vision.dlbench_suites() if suite.name == "detection")
+    pairs = {(model, task) for block in suite.blocks for model in block.models for task in block.tasks}
+    models, tasks = ("constant", "centernet", "detr"), ("shapes_detection", "bccd")
+    assert pairs == {(model, task) for model in models for task in tasks}
 
 
 # --- average precision ------------------------------------------------------------------------------------
