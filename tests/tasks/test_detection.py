@@ -179,7 +179,7 @@ def test_shapes_are_fixed_and_hardly_cover_each_other(made: Detection) -> None:
 def test_a_model_must_bring_its_own_loss(made: Detection) -> None:
     with pytest.raises(TypeError, match="a model brings its own loss"):
         made.loss(None, next(iter(made.batches("train", 2, None))))
-    with pytest.raises(UsageError, match="at least one picture"):
+    with pytest.raises(UsageError, match="at least one picture as num_val, not 0"):
         TASKS["shapes_detection"].load(Data(root=Path(), cache=Path()), num_val=0)
 
 

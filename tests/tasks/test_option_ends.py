@@ -76,6 +76,7 @@ GENERATED = {
         {"length": 1000, "vocab": 16, "order": 3, **sizes(2)},
         {"length": (1,), "vocab": (1, 4097), "order": (0, 4), **no_sizes(0)},
     ),
+    "shapes_detection": Ends(sizes(1), sizes(2), no_sizes(0, -1)),
     "ring8": Ends({"sd": 1e-9, "num_train": 1}, {"sd": 0.1275, "num_train": 2}, {"sd": (0.0, 0.13), "num_train": (0,)}),
     "karate": Ends({"groups": 2}, {"groups": 4}, {"groups": (1, 3, 5)}),
     "sbm_small": Ends(

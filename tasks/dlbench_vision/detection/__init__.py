@@ -20,8 +20,9 @@ def load_shapes(data: Data, *, num_train: int = 8000, num_val: int = 1000, num_t
     """Raises UsageError for a split without pictures."""
     from .shapes import load
 
-    if min(num_train, num_val, num_test) < 1:
-        raise UsageError("every split of shapes_detection needs at least one picture")
+    for name, count in {"num_train": num_train, "num_val": num_val, "num_test": num_test}.items():
+        if count < 1:
+            raise UsageError(f"shapes_detection needs at least one picture as {name}, not {count}")
     return load(data, num_train=num_train, num_val=num_val, num_test=num_test)
 
 
