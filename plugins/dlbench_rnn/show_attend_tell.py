@@ -1,9 +1,9 @@
 """Captions with visual attention: Xu, Ba, Kiros, Cho, Courville, Salakhutdinov, Zemel, Bengio 2015, "Show, Attend and
 Tell: Neural Image Caption Generation with Visual Attention", the deterministic ("soft") form with its gate.
 
-Differs: a small convolutional network with batch norm, trained along, in place of VGG; one layer makes the first state
-and memory; the output layer is theirs, without a non-linearity before it; no penalty asks that all places be looked at
-equally often ("doubly stochastic" attention).
+Differs: a small convolutional network with batch norm, trained along, in place of VGG, whose vectors see little of the
+image and carry a learned vector for their place; one layer makes the first state and memory; no penalty asks that all
+places be looked at equally often ("doubly stochastic" attention). The output layer is theirs.
 
 Two forms show what attention is worth: one sees the mean of the annotation vectors at every word, one sees nothing.
 """
@@ -24,9 +24,10 @@ State = dict[str, Tensor]
 class ShowAttendTell(nn.Module):
     """Images and what was written before each word -> logits (B, U, vocab).
 
-    `inputs` has `.values` (B, channels, H, W), `.previous` (B, U) int64, and `.batch_size`. `width`: of the annotation
-    vectors, the attention and the recurrence. `view`: `attention`; `mean`, the mean of all annotation vectors for every
-    word; None, no image at all. `attend` is there with attention only. Raises ValueError for another view.
+    `inputs` has `.values` (B, channels, *size), `.previous` (B, U) int64, and `.batch_size`. `size`: height and width.
+    `width`: of the annotation vectors, the attention and the recurrence. `view`: `attention`; `mean`, the mean of all
+    annotation vectors for every word; None, no image at all. `attend` is there with attention only. Raises ValueError
+    for another view.
     """
 
     def __init__(

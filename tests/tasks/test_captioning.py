@@ -1,8 +1,7 @@
-"""Captions: one true sentence for each generated picture, where attention points, emoji and their names, bad files."""
+"""Captions: one true sentence for each generated picture, where attention points, and what is shown of it."""
 
 from __future__ import annotations
 
-import lzma
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,24 @@ import torch
 from scipy import ndimage
 from torch import Tensor, nn
 
-from dlbench import Batch, ImageBatch
+from dlbench import ImageBatch
 from dlbench.contract.choice import Choice, option_defaults
 from dlbench.contract.learner import Supervised
 from dlbench.contract.recipe import resolve
 from dlbench.contract.runtime import Runtime
 from dlbench.data import Data
-from dlbench.errors import NoData, UsageError
+from dlbench.errors import UsageError
 from dlbench.testing import check_task, report
 from dlbench.train.execution import Execution
 from dlbench.train.judging import Evaluator, judge, samples
 from dlbench_vision.captioning import tasks
 from dlbench_vision.captioning.bleu import corpus_bleu
 from dlbench_vision.captioning.drawing import SIDE, draw, inside, lay_out
-from dlbench_vision.captioning.emoji import COLUMNS, read_captions, read_sheet, split_words
-from dlbench_vision.captioning.files import EMOJI, TABLE, emoji_files
-from dlbench_vision.captioning.grammar import COLOURS, NUM_CAPTIONS, SHAPES, WORDS, words
+from dlbench_vision.captioning.grammar import COLOURS, NUM_CAPTIONS, WORDS, words
 from dlbench_vision.captioning.shapes import owners
 from dlbench_vision.captioning.suites import suites
 from dlbench_vision.captioning.task import pointed
-from dlbench_vision.captioning.vocabulary import END, START, UNKNOWN
+from dlbench_vision.captioning.vocabulary import END, START
 from workshop import catalog
 
 SPECS = {spec.name: spec for spec in tasks()}
@@ -224,7 +221,7 @@ def test_pointing_is_1_where_the_shapes_are_and_near_chance_elsewhere() -> None:
     part = task.splits["test"].boxes
     sides = (part[..., 2:] + 1 / 24).clamp(max=1) - (part[..., :2] - 1 / 24).clamp(min=0)
     chance = float(sides.prod(dim=-1).mean())
-    assert 0.1 < chance < 0.25
+    assert 0.15 < chance < 0.25
     assert abs(anywhere - chance) < 4 * (chance * (1 - chance) / 500) ** 0.5
 
 
@@ -298,106 +295,11 @@ def test_a_captioner_is_judged_with_pointing_only_where_it_looks() -> None:
         assert scores["exact"] <= 1
 
 
-# --- emoji ------------------------------------------------------------------------------------------------
-
-
-def table(rows: list[str], header: str = "\t".join(COLUMNS)) -> bytes:
-    return lzma.compress("\n".join([header, *rows, ""]).encode())
-
-
-def row(number: int, caption: str) -> str:
-    return f"{number}\t1F600\t{caption}\tSymbols\tother\t"
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (table([row(0, "dog"), row(1, "")]), r"emoji\.tsv\.xz, row 1: the caption is empty"),
-        (table([row(0, "   ")]), r"row 0: the caption is empty"),
-        (table([row(0, "dog"), row(2, "cat")]), r"row 1: it is not 6 fields of which the first is 1"),
-        (table([row(0, "dog"), "1\tcat"]), r"row 1: it is not 6 fields"),
-        (table([row(0, "dog")], header="number\tname"), r"doesn't begin with the columns row, code_points, caption"),
-        (b"no archive", r"emoji\.tsv\.xz can't be read as a table"),
-        (lzma.compress(b"\xff\xfe"), r"emoji\.tsv\.xz can't be read as a table"),
-        (b"", r"emoji\.tsv\.xz"),
-    ],
-)
-def test_broken_tables_are_refused_by_file_and_row(content: bytes, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "emoji.tsv.xz"
-    path.write_bytes(content)
-    with pytest.raises(NoData, match=said) as caught:
-        read_captions(path)
-    assert "\n" not in str(caught.value)
-
-
-def test_another_picture_is_refused(tmp_path: Path) -> None:
-    from PIL import Image
-
-    path = tmp_path / "noto32.webp"
-    Image.new("RGB", (64, 32)).save(path, lossless=True)
-    with pytest.raises(NoData, match=r"noto32\.webp has 64x32 pixels, not 2048x1920"):
-        read_sheet(path)
-    path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(NoData, match=r"noto32\.webp can't be read as a picture"):
-        read_sheet(path)
-
-
-def test_colons_and_commas_are_words() -> None:
-    assert split_words("family: man, woman: dark skin tone") == [
-        "family", ":", "man", ",", "woman", ":", "dark", "skin", "tone",
-    ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def emoji(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return SPECS["emoji_captions"].load(Data(root=data_root, cache=tmp_path_factory.mktemp("emoji")))
-
-
-def test_emoji_are_split_by_row_and_known_by_words(emoji: Any) -> None:
-    assert {name: len(part) for name, part in emoji.splits.items()} == {"train": 3029, "val": 378, "test": 379}
-    assert all(emoji.splits["train"].known)
-    assert sum(emoji.splits["test"].known) == 262
-    assert emoji.splits["test"].references[0] == "grinning face with smiling eyes"
-    assert emoji.splits["val"].references[0] == "face with tears of joy"
-    assert emoji.splits["train"].images.shape == (3029, 3, 32, 32)
-
-
-def test_unknown_words_are_masked_and_cost_an_exact_match(emoji: Any) -> None:
-    masked = sum(int(((b.targets == UNKNOWN) & ~b.mask).sum()) for b in emoji.batches("test", 100, None))
-    shown = sum(int(((b.targets == UNKNOWN) & b.mask).sum()) for b in emoji.batches("test", 100, None))
-    assert masked > 0
-    assert shown == 0
-    scores = emoji.judge(evaluator(Same(emoji), emoji), "test")
-    assert scores["exact"] == 0.0
-    assert scores["exact_known"] == 0.0
-
-
-class Same(nn.Module):
-    """Every picture is the same to it."""
-
-    def __init__(self, task: Any) -> None:
-        super().__init__()
-        self.vocab = task.signature.output.vocab
-
-    def forward(self, inputs: ImageBatch) -> Tensor:
-        return torch.zeros(*inputs.previous.shape, self.vocab)
-
-
-def test_both_styles_show_the_same_emoji(data_root: Path, tmp_path: Path, emoji: Any) -> None:
-    other = SPECS["emoji_captions"].load(Data(root=data_root, cache=tmp_path), style="twemoji")
-    assert other.splits["test"].references == emoji.splits["test"].references
-    apart = (other.splits["test"].images.float() - emoji.splits["test"].images.float()).abs().mean() / 255
-    assert 0.02 < apart < 0.3
-    with pytest.raises(UsageError, match="no style of emoji_captions 'apple'"):
-        emoji_files(style="apple")
-
-
-def test_files_of_a_style_are_its_sheet_and_the_table() -> None:
-    assert {name: [Path(file.path).name for file in found.files] for name, found in EMOJI.items()} == {
-        "noto": ["noto32.webp", "emoji.tsv.xz"], "twemoji": ["twemoji32.webp", "emoji.tsv.xz"],
-    }  # fmt: skip
-    assert emoji_files().files[1] == TABLE
-    assert "CC BY 4.0" in EMOJI["twemoji"].licence
+def test_mirroring_is_refused() -> None:
+    """It would turn left into right."""
+    batch = next(iter(shapes().batches("train", 4, None)))
+    with pytest.raises(UsageError, match="works on images"):
+        catalog().regularizer("crop_flip").build().on_batch(batch, torch.Generator())
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -414,10 +316,3 @@ def test_the_suite_names_known_models_and_options() -> None:
             assert dict(choice.options).keys() <= option_defaults(catalog().model(choice.name).build).keys()
         assert set(block.tasks) <= set(SPECS)
         resolve([("suite", block.set)])
-
-
-def test_batches_are_for_pictures(emoji: Any) -> None:
-    batch = next(iter(emoji.batches("train", 7, torch.Generator().manual_seed(0))))
-    assert isinstance(batch, Batch)
-    assert isinstance(batch.inputs, ImageBatch)
-    assert (batch.size, len(SHAPES)) == (7, 4)
