@@ -78,6 +78,7 @@ GENERATED = {
     ),
     "shapes_detection": Ends(sizes(1), sizes(2), no_sizes(0, -1)),
     "ring8": Ends({"sd": 1e-9, "num_train": 1}, {"sd": 0.1275, "num_train": 2}, {"sd": (0.0, 0.13), "num_train": (0,)}),
+    "edge_detection": Ends({"direction": "vertical"}, {"direction": "horizontal"}, {"direction": ("up", "none")}),
     "karate": Ends({"groups": 2}, {"groups": 4}, {"groups": (1, 3, 5)}),
     "sbm_small": Ends(
         {"sampler": "neighbour", "hops": 1, "fanout": 1},
@@ -103,7 +104,7 @@ def refuses(task: str, options: dict[str, Any], data: Data, name: str, value: An
 def test_every_option_of_a_generated_task_has_its_ends_here() -> None:
     for name, spec in catalog().specs["tasks"].items():
         numbers = [key for key, value in option_defaults(spec.load).items() if not isinstance(value, bool)]
-        if spec.data is None and not spec.heavy and numbers:
+        if spec.data is None and not spec.heavy and not name.endswith("*") and numbers:
             ends = GENERATED[name]
             assert set(numbers) == set(ends.low) == set(ends.high) == set(ends.refused), name
 
@@ -131,6 +132,11 @@ READ = {
     "zinc": [{"train": 1}, {"pe": 1, "train": 1}],
     "shakespeare_char": [{"length": 1}, {"length": 1000, "samples": 1}],
     "fsdd": [{"hop": 200, "mels": 1}],
+    "shifted": [
+        {"images": 1, "pixels": 27},
+        {"task": "digits", "images": 10**6, "degrees": 180.0, "scale": 9.0, "noise": 9.0, "train": True},
+    ],
+    "nuclei": [{"crop": 0}, {"crop": 1}, {"crop": 256}],
 }
 REFUSED = {
     "mutag": [("folds", 2), ("folds", 1), ("folds", 64), ("pe", -1), ("protocol", "none")],
@@ -138,6 +144,8 @@ REFUSED = {
     "zinc": [("train", 0), ("train", 10**6), ("pe", -1)],
     "shakespeare_char": [("length", 0), ("samples", -1)],
     "fsdd": [("hop", 0), ("hop", 1000), ("mels", 0), ("mels", 1000), ("split", "none")],
+    "shifted": [("images", 0), ("pixels", 28), ("pixels", -1), ("degrees", 181.0), ("scale", -0.1), ("noise", -0.1)],
+    "nuclei": [("crop", -1), ("crop", 257)],
 }
 
 

@@ -60,7 +60,7 @@ def specs() -> Iterable[TaskSpec]:
             Metric(name="cross_entropy", unit="nats", higher_is_better=False),
         ),
         floor=0.0,  # most pixels are background, so nothing is found
-        recipe={"optimizer": "adam", "lr": 3e-3, "schedule": "cosine", "batch_size": 8, "budget.epochs": 8},
+        recipe={"optimizer": "adam", "lr": 3e-3, "schedule": "cosine", "batch_size": 8, "budget.epochs": 12},
         data=NUCLEI,
         preload=("PIL.Image",),
         description="334 grey fluorescence images of 256x256: which pixels belong to the nucleus of a cell; of every "
