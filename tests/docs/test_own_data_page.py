@@ -144,6 +144,6 @@ def test_each_passes_the_check(name: str, folder: Path) -> None:
 
 def test_the_table_of_readers_names_what_can_be_imported() -> None:
     names = re.findall(r"^\| `(dlbench[\w.]+)\.(\w+)` \|", PAGE.read_text(), flags=re.MULTILINE)
-    assert len(names) == 10
+    assert len(names) == 11
     for module, function in names:
         assert getattr(importlib.import_module(module), function).__doc__, function

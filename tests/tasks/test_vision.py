@@ -25,7 +25,7 @@ from dlbench_vision.files import FASHION_MNIST, MNIST
 from dlbench_vision.idx import read_idx, read_pair
 from dlbench_vision.images import ImageClassification
 
-ELSEWHERE = {"digits_fit", "shifted", "images:*", "robustness", "segmentation", "detection", "captioning"}
+ELSEWHERE = {"digits_fit", "depth", "shifted", "images:*", "robustness", "segmentation", "detection", "captioning"}
 TASKS = {
     spec.name: spec
     for spec in dlbench_vision.dlbench_tasks()
