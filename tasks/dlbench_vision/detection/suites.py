@@ -15,9 +15,10 @@ def suites() -> Iterable[Suite]:
             Block(
                 models=("constant", "centernet"), tasks=("shapes_detection",), set={"budget.epochs": 2}, variant="short"
             ),
-            Block(models=("constant", "centernet", "detr"), tasks=("bccd",)),
+            # DETR takes twice as long a step here and is far from trained after as many: a row that tells nothing.
+            Block(models=("constant", "centernet"), tasks=("bccd",)),
         ),
         seeds=3,
-        description="Detectors beside the most frequent boxes, on generated shapes and blood cells: about a quarter of "
-        "an hour on one CPU thread. On shapes the convolutional one gets two epochs, DETR five",
+        description="Detectors beside the most frequent boxes, on generated shapes and blood cells: about 20 minutes "
+        "of one CPU thread. On shapes the convolutional one gets two epochs, DETR five",
     )
