@@ -35,9 +35,9 @@ def batches_by_hand(channels: int, side: int, batch_size: int, count: int) -> It
     ("model", "channels", "side", "batch_size", "steps"),
     [
         ("lenet5", 1, 28, 32, 200), ("timm:resnet18", 3, 32, 16, 50), ("resnet20", 3, 32, 32, 50),
-        ("vit", 3, 32, 32, 50), ("convnext", 3, 32, 32, 50),
+        ("vit_tiny", 3, 32, 32, 50), ("convnext", 3, 32, 32, 50),
     ],
-    ids=["lenet5", "resnet18", "resnet20", "vit", "convnext"],
+    ids=["lenet5", "resnet18", "resnet20", "vit_tiny", "convnext"],
 )  # fmt: skip
 def test_throughput(benchmark, model: str, channels: int, side: int, batch_size: int, steps: int) -> None:
     """Several races with fresh networks: where its memory happens to lie makes one copy of a large network up to two
