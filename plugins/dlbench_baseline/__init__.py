@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     from .graphs import DegreeThreshold, NearestEdges
     from .otsu import Otsu
 
+COUNTED = (
+    Classes, NodeClasses, NodeValue, EdgeClasses, NextToken, MaskedTokens, TokenTags, TokenSequence, Value, Mask,
+    PixelValue, Embedding,
+)  # fmt: skip
+"""What the constant model can be asked of any input."""
 COUNTS_ONCE = {Kind: {"schedule": "stop_after[epochs=1]", "regularizers": "none"}}
 
 
@@ -50,23 +55,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
     yield ModelSpec(
         name="constant",
         build=_build,
-        accepts=[
-            (InputKind, Classes),
-            (InputKind, NodeClasses),
-            (InputKind, NodeValue),
-            (InputKind, EdgeClasses),
-            (InputKind, NextToken),
-            (InputKind, MaskedTokens),
-            (InputKind, TokenTags),
-            (InputKind, TokenSequence),
-            (InputKind, Value),
-            (InputKind, Mask),
-            (InputKind, PixelValue),
-            (InputKind, Embedding),
-            (Image, Boxes),
-            (Vector, Sample),
-            (Image, Sample),
-        ],
+        accepts=[*((InputKind, output) for output in COUNTED), (Image, Boxes), (Vector, Sample), (Image, Sample)],
         family="Baseline",
         recipes=COUNTS_ONCE,
     )
