@@ -22,11 +22,12 @@ from torch import Tensor
 from dlbench import Batch, NoData
 from dlbench.data import Data
 from dlbench.data.batches import GatheredBatches
+from dlbench.data.images import JUDGE_BATCH
 from dlbench.data.kept import kept
 from dlbench.data.verify import digest
 
 from .drawn_files import OMNIGLOT_ONESHOT
-from .images import JUDGE_BATCH, ImageClassification
+from .images import ImageClassification
 from .omniglot import DRAWERS, SIDE, VERSION, Drawings, read, reduced
 
 WAYS = 20
