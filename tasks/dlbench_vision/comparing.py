@@ -66,8 +66,8 @@ def _vision_small() -> Suite:
             Block(models=IN_PASSING, tasks=("digits",), set=equal(4), variant="200k, 4 s"),
         ),
         seeds=3,
-        description="Families at equal parameters (200k) and equal training time under the tasks' recipes, on a CPU: 60 "
-        "s on a fifth of CIFAR-10, 10 s on MNIST, 4 s on digits; within 40 minutes",
+        description="Families at equal parameters (200k) and equal training time under the tasks' recipes, on a CPU: "
+        "60 s on a fifth of CIFAR-10, 10 s on MNIST, 4 s on digits; within 40 minutes",
     )
 
 
