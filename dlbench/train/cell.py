@@ -164,7 +164,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     }
 
 
-def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path | None) -> dict[str, Any]:
+def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path | None = None) -> dict[str, Any]:
     """`gallery`: what the files of pictures begin with, where they are to be kept."""
     start = time.perf_counter()
     folds, task = bench.folds, bench.fold(fold)
