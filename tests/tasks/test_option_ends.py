@@ -76,6 +76,11 @@ GENERATED = {
         {"length": 1000, "vocab": 16, "order": 3, **sizes(2)},
         {"length": (1,), "vocab": (1, 4097), "order": (0, 4), **no_sizes(0)},
     ),
+    "shapes_captions": Ends(
+        {"distractors": 0, "beam": 1, "samples": 0, **sizes(1)},
+        {"distractors": 4, "beam": 20, "samples": 100, **sizes(2)},
+        {"distractors": (-1, 5), "beam": (0,), "samples": (-1,), **no_sizes(0, -1)},
+    ),
     "shapes_detection": Ends(sizes(1), sizes(2), no_sizes(0, -1)),
     "ring8": Ends({"sd": 1e-9, "num_train": 1}, {"sd": 0.1275, "num_train": 2}, {"sd": (0.0, 0.13), "num_train": (0,)}),
     "edge_detection": Ends({"direction": "vertical"}, {"direction": "horizontal"}, {"direction": ("up", "none")}),
@@ -136,6 +141,7 @@ READ = {
         {"images": 1, "pixels": 27},
         {"task": "digits", "images": 10**6, "degrees": 180.0, "scale": 9.0, "noise": 9.0, "train": True},
     ],
+    "emoji_captions": [{"style": "twemoji", "beam": 20}, {"samples": 0}],
     "nuclei": [{"crop": 0}, {"crop": 1}, {"crop": 256}],
 }
 REFUSED = {
@@ -145,6 +151,7 @@ REFUSED = {
     "shakespeare_char": [("length", 0), ("samples", -1)],
     "fsdd": [("hop", 0), ("hop", 1000), ("mels", 0), ("mels", 1000), ("split", "none")],
     "shifted": [("images", 0), ("pixels", 28), ("pixels", -1), ("degrees", 181.0), ("scale", -0.1), ("noise", -0.1)],
+    "emoji_captions": [("style", "none"), ("beam", 0), ("samples", -1)],
     "nuclei": [("crop", -1), ("crop", 257)],
 }
 

@@ -135,14 +135,14 @@ def test_each_column_is_judged_on_images_disturbed_as_it_says() -> None:
         "accuracy", "cross_entropy", "clean",
     }  # fmt: skip
 
-    seen: dict[str, list[float]] = {"bright": []}
+    seen: list[Tensor] = []
 
     def watch(images: Tensor) -> Tensor:
-        seen["bright"].append(images.mean().item())
+        seen.append(images.mean((1, 2, 3)))
         return torch.zeros(len(images), 10)
 
     task.judge(Answers(watch), "test")
-    asked, clean, *columns = seen["bright"]
+    asked, clean, *columns = (part.mean().item() for part in torch.cat(seen).split(360))
     assert len(columns) == len(COLUMNS) - 1  # shift_3 is what was asked
     one, two, four = columns[:3]
     assert clean > one > two > asked > four
