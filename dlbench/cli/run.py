@@ -75,7 +75,7 @@ how = options(
         "--keep",
         multiple=True,
         type=click.Choice(["pictures"]),
-        help="Also keep what tasks draw of their models, as PNG files in RESULTS/pictures.",
+        help="Also keep what tasks draw of the models that run now, as PNG files in RESULTS/pictures.",
     ),
     click.option("--dry-run", is_flag=True, help="Print what would run, and stop."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
