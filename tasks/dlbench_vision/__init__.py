@@ -9,7 +9,6 @@ from dlbench import Classes, Image, Metric, Reference, Suite, TaskSpec
 from dlbench.data import Data
 
 from . import captioning, declare_cifar10, declare_drawn, detection, own, robustness, segmentation
-from .captioning import suites as captioning_suites
 
 ACCURACY = Metric(name="accuracy")
 METRICS = (Metric(name="cross_entropy", unit="nats", higher_is_better=False),)
@@ -40,11 +39,8 @@ def load_fashion_mnist(data: Data) -> Any:
 
 
 def dlbench_tasks() -> Iterable[TaskSpec]:
-    parts = (declare_cifar10, declare_drawn, robustness, segmentation, own)
-    return [
-        _digits(), _digits_fit(), _mnist(), _fashion_mnist(), *(spec for part in parts for spec in part.specs()),
-        *detection.tasks(), *captioning.tasks(),
-    ]  # fmt: skip
+    parts = (declare_cifar10, declare_drawn, robustness, segmentation, detection, captioning, own)
+    return [_digits(), _digits_fit(), _mnist(), _fashion_mnist(), *(spec for part in parts for spec in part.specs())]
 
 
 def _digits() -> TaskSpec:
@@ -131,7 +127,5 @@ def _fashion_mnist() -> TaskSpec:
 def dlbench_suites() -> Iterable[Suite]:
     from . import comparing, suites
 
-    return [
-        *comparing.suites(), suites.cifar10_published(), suites.cifar10_speed(), *robustness.suites(),
-        *segmentation.suites(), *detection.suites(), *captioning_suites.suites(),
-    ]  # fmt: skip
+    parts = (comparing, robustness, segmentation, detection, captioning)
+    return [suites.cifar10_published(), suites.cifar10_speed(), *(suite for part in parts for suite in part.suites())]

@@ -21,7 +21,7 @@ from dlbench.errors import UsageError
 from dlbench.testing import check_task, report
 from dlbench.train.execution import Execution
 from dlbench.train.judging import Evaluator, judge, samples
-from dlbench_vision.captioning import tasks
+from dlbench_vision.captioning import specs
 from dlbench_vision.captioning.bleu import corpus_bleu
 from dlbench_vision.captioning.drawing import SIDE, draw, inside, lay_out
 from dlbench_vision.captioning.grammar import COLOURS, NUM_CAPTIONS, WORDS, words
@@ -31,7 +31,7 @@ from dlbench_vision.captioning.task import pointed
 from dlbench_vision.captioning.vocabulary import END, START
 from workshop import catalog
 
-SPECS = {spec.name: spec for spec in tasks()}
+SPECS = {spec.name: spec for spec in specs()}
 DATA = Data(root=Path("no-data"), cache=Path("no-cache"))
 FEW = {"num_train": 60, "num_val": 20, "num_test": 80}
 

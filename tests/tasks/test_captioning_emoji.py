@@ -17,12 +17,12 @@ from dlbench.data import Data
 from dlbench.errors import NoData, UsageError
 from dlbench.train.execution import Execution
 from dlbench.train.judging import Evaluator
-from dlbench_vision.captioning import tasks
+from dlbench_vision.captioning import specs
 from dlbench_vision.captioning.emoji import COLUMNS, read_captions, read_sheet, split_words
 from dlbench_vision.captioning.files import EMOJI, TABLE, emoji_files
 from dlbench_vision.captioning.vocabulary import UNKNOWN
 
-SPECS = {spec.name: spec for spec in tasks()}
+SPECS = {spec.name: spec for spec in specs()}
 
 
 def evaluator(network: nn.Module, task: Any) -> Evaluator:

@@ -9,6 +9,7 @@ from dlbench import Image, Metric, TaskSpec, TokenSequence
 from dlbench.data import Data
 
 from .files import EMOJI, emoji_files
+from .suites import suites as suites
 
 EXACT = Metric(name="exact")
 BLEU = Metric(name="bleu", unit="points")
@@ -42,7 +43,7 @@ def load_emoji_captions(data: Data, *, style: str = "noto", beam: int = 1, sampl
     return load(data, dataset=emoji_files(style=style), beam=beam, samples=samples)
 
 
-def tasks() -> Iterable[TaskSpec]:
+def specs() -> Iterable[TaskSpec]:
     yield TaskSpec(
         name="shapes_captions",
         input_kind=Image,

@@ -34,7 +34,7 @@ def load_bccd(data: Data, *, reduce: int = 4) -> Any:
     return load(data, reduce=reduce, dataset=BCCD)
 
 
-def tasks() -> Iterable[TaskSpec]:
+def specs() -> Iterable[TaskSpec]:
     from .files import BCCD
 
     yield TaskSpec(
