@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .contract.hookspecs import hookimpl as hookimpl
     from .contract.kinds import Boxes as Boxes
     from .contract.kinds import Classes as Classes
+    from .contract.kinds import ConditionalSample as ConditionalSample
     from .contract.kinds import DynamicGraph as DynamicGraph
     from .contract.kinds import EdgeClasses as EdgeClasses
     from .contract.kinds import Embedding as Embedding
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .contract.kinds import Tokens as Tokens
     from .contract.kinds import TokenSequence as TokenSequence
     from .contract.kinds import TokenTags as TokenTags
+    from .contract.kinds import Translate as Translate
     from .contract.kinds import Value as Value
     from .contract.kinds import Vector as Vector
     from .contract.learner import Batch as Batch
@@ -81,7 +83,7 @@ _HOMES = {
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
         "Hypergraph", "DynamicGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags", "TokenSequence",
         "NodeClasses", "NodeValue", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample",
-        "Mask", "PixelValue", "Boxes",
+        "ConditionalSample", "Translate", "Mask", "PixelValue", "Boxes",
     ),
     "contract.values": (
         "TokenBatch", "SeriesBatch", "ImageBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",

@@ -307,7 +307,36 @@ class Embedding(OutputKind):
 class Sample(OutputKind):
     """`sample(count, generator)` returns `count` new examples, as a runtime value of the input kind.
 
-    `generator` is a torch.Generator on the CPU: draw noise with it and move it, so that samples are repeatable.
+    `generator` is a torch.Generator on the CPU: draw noise with it and move it, so that samples are repeatable. Many
+    examples are asked for in several calls. `log_density(inputs)` is for models that know it: the logarithm of the
+    density at each example, or a lower bound of it, in nats, (B,); a task asks `learner.offers("log_density")` first.
+    Training batches have no targets.
     """
 
+    verbs: ClassVar[tuple[str, ...]] = ("sample", "log_density")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionalSample(OutputKind):
+    """`sample(count, generator, classes)` returns a new example of each of the `classes` (count,) int64, as a runtime
+    value of the input kind; otherwise as for `Sample`. Targets of training batches are the classes, int64 (B,)."""
+
+    num_classes: int
+
     verbs: ClassVar[tuple[str, ...]] = ("sample",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translate(OutputKind):
+    """Examples of one domain as another domain would have them, learnt without pairs.
+
+    `translate(inputs)` returns examples of the first domain as examples of the second; `translate(inputs, back=True)`
+    goes from the second to the first. Both domains are of the input kind. In training batches `inputs` are examples of
+    the first domain and `targets` as many of the second, which have nothing to do with them.
+    """
+
+    verbs: ClassVar[tuple[str, ...]] = ("translate",)
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        """Of what `translate(inputs)` returns."""
+        return tuple(inputs.shape)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..contract.learner import Batch, Batches
+from ..contract.values import GraphBatch, TokenBatch
 from ..errors import ContractError
 
 HIDDEN = -1
@@ -80,3 +81,41 @@ def whole_pass(batches: Batches, split: str = "training") -> Iterator[Batch]:
         raise ContractError(f"the {split} split gives no batches")
     if count != said:
         raise ContractError(f"a pass over the {split} split says it has {said} batches, but gives {count}")
+
+
+def joined(values: Sequence[Any]) -> Any:
+    """Several runtime values of one kind as one: tensors, tokens or graphs, one after the other."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.cat(tuple(values))
+    if isinstance(first, TokenBatch):
+        return _joined_tokens(values)
+    if isinstance(first, GraphBatch):
+        return _joined_graphs(values)
+    raise ContractError(f"several {type(first).__name__} can't be joined")
+
+
+def _joined_tokens(values: Sequence[TokenBatch]) -> TokenBatch:
+    width = max(value.ids.shape[1] for value in values)
+    ids = [torch.nn.functional.pad(value.ids, (0, width - value.ids.shape[1])) for value in values]
+    lengths = [
+        torch.full((len(value.ids),), value.ids.shape[1], device=value.ids.device)
+        if value.lengths is None
+        else value.lengths
+        for value in values
+    ]
+    return TokenBatch(torch.cat(ids), torch.cat(lengths))
+
+
+def _joined_graphs(values: Sequence[GraphBatch]) -> GraphBatch:
+    edges, ids, nodes, graphs = [], [], 0, 0
+    for value in values:
+        edges.append(value.edges + nodes)
+        ids.append(value.graph_ids + graphs)
+        nodes, graphs = nodes + len(value.nodes), graphs + value.num_graphs
+    features = [value.edge_features for value in values if value.edge_features is not None]
+    return GraphBatch(
+        torch.cat([value.nodes for value in values]), torch.cat(edges, dim=1),
+        torch.cat(features) if features else None, torch.cat(ids), graphs,
+        by_target=all(value.by_target for value in values), loopless=all(value.loopless for value in values),
+    )  # fmt: skip

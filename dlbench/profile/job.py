@@ -53,7 +53,7 @@ def subject_of(bench: Bench) -> Subject:
     def predict(learner: Learner, batch: Batch) -> object:
         evaluator, verb = getattr(learner, EVALUATOR), task.signature.output.verbs[0]
         if verb == "sample":
-            return evaluator.sample(batch.size, noise)
+            return evaluator.sample(batch.size, noise, batch.targets)
         if verb == "generate":  # an untrained network seldom ends: it writes as much as its longest target
             return evaluator.generate(batch, max_length=batch.targets.shape[1])  # type: ignore[union-attr]
         return getattr(evaluator, verb)(batch)

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..contract.kinds import Sample, Signature
+from ..contract.kinds import Signature
 from ..contract.learner import Batch, Batches, Learner, Task, map_tensors
 from ..contract.optimizers import PartOptimizers
 from ..contract.values import batch_size_of
@@ -57,8 +57,8 @@ class Subject:
 
     `build()` returns a fresh learner on `device` with its optimizers; the memory pass calls it again.
     `train_step(learner, optimizers, batch)` is the whole training step, its own precision included. `predict(learner,
-    batch)` is one evaluation (where the output kind is `Sample`: samples are drawn and returned); it runs in evaluation
-    mode, without gradients, inside `autocast()`.
+    batch)` is one evaluation (where the output kind's first verb is `sample`: samples are drawn and returned); it runs
+    in evaluation mode, without gradients, inside `autocast()`.
     """
 
     build: Callable[[], tuple[Learner, PartOptimizers]]
@@ -95,7 +95,7 @@ class Subject:
     def evaluated_units(self, learner: Learner, batch: Batch) -> int:
         """How many units one evaluation yields: the batch's, or the samples that were drawn."""
         output = self.evaluate(learner, batch)
-        return batch_size_of(output) if isinstance(self.signature.output, Sample) else batch.size
+        return batch_size_of(output) if self.signature.output.verbs[0] == "sample" else batch.size
 
     def _pass(self, split: str, batch_size: int) -> Batches:
         generator = torch.Generator().manual_seed(0) if split == "train" else None

@@ -195,6 +195,11 @@ def beyond_bound(group: Group) -> bool:
     )
 
 
+def copied(group: Group) -> bool:
+    """Whether a seed of the row was seen to hand out its training examples: that isn't what is asked for."""
+    return any("copies" in (cell.get("flags") or ()) for cell in group.ok)
+
+
 def _fold_sd(group: Group) -> float | None:
     """The spread over folds, where a single seed gives no other."""
     if len(group.ok) != 1:
@@ -240,7 +245,7 @@ def _standing(found: list[Group]) -> tuple[dict[RowKey, str], set[RowKey]]:
     for members in tables.values():
         scores = {group.key: group.scores() for group in members}
         higher = members[0].head["task"]["metric"]["higher_is_better"]
-        ranked = [group for group in members if not beyond_bound(group)]
+        ranked = [group for group in members if not (beyond_bound(group) or copied(group))]
         rank |= ranks(
             {group.key: scores[group.key] for group in ranked}, higher,
             {group.key: _split_error(group) for group in ranked},

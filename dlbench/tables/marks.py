@@ -14,6 +14,8 @@ FLAGS = {
     "provisional": ("p", "fewer than five seeds ended ok"),
     "outlier_seed": ("o", "one seed lies far from the others"),
     "beyond_bound": ("b", "better than can be, so the row has no rank"),
+    "copies": ("y", "its samples are training examples, so the row has no rank"),
+    "collapsed": ("z", "its samples are all alike, or of few classes"),
     "state_not_restored": ("s", "the selected state scores otherwise than when it was measured"),
     "changed_global_state": ("g", "a plugin changed settings of the process"),
     "unverified_data": ("u", "files without the published sha256"),

@@ -211,11 +211,14 @@ def _answer(bench: Bench, learner: Learner) -> Any:
     evaluator = Evaluator(learner.eval(), bench.task.signature, bench.execution)
     with torch.no_grad():
         if "sample" in bench.task.signature.output.verbs:
-            return evaluator.sample(PROBE_BATCH, torch.Generator().manual_seed(0))
+            classes = first_batch(bench.task, "val").targets
+            count = PROBE_BATCH if classes is None else len(classes)
+            return evaluator.sample(count, torch.Generator().manual_seed(0), classes)
         if "predict" in bench.task.signature.output.verbs:
             return evaluator.predict(first_batch(bench.task, "val"))
-        if "detect" in bench.task.signature.output.verbs:
-            return evaluator.detect(first_batch(bench.task, "val"))
+        for verb in ("detect", "translate"):
+            if verb in bench.task.signature.output.verbs:
+                return getattr(evaluator, verb)(first_batch(bench.task, "val"))
     return None
 
 

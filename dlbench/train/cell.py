@@ -141,6 +141,8 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         flags.append("state_not_restored")
     if bench.settings.changed:
         flags.append("changed_global_state")
+    warn = getattr(bench.task, "warnings", None)
+    flags += sorted({str(flag) for flag in warn(metrics["test"])} if callable(warn) else ())
     phases = {key: sum(r["phases"][key] for r in results) for key in results[0]["phases"]}
     phases["setup_s"] += loading
     return {

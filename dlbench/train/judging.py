@@ -17,11 +17,14 @@ from ..contract.kinds import Signature
 from ..contract.learner import Batch, Carry, Learner, Supervised, Task, check_outputs, map_tensors
 from ..contract.specs import Metric
 from ..contract.values import batch_size_of
+from ..data.batches import joined
 from ..decoding import generate
 from ..errors import ContractError, Diverged, WrongShape
 from .execution import Execution
 
 _ROUNDING = 1e-6
+SAMPLE_BATCH = 500
+"""The most examples that a model draws at a time: what they need is bounded whatever a task asks for."""
 
 
 class Evaluator:
@@ -92,11 +95,37 @@ class Evaluator:
         with self._execution.autocast():
             return self._guard(write, batch.inputs)
 
-    def sample(self, count: int, generator: torch.Generator) -> Any:
-        """`count` new examples, in float32."""
+    def sample(self, count: int, generator: torch.Generator, classes: Tensor | None = None) -> Any:
+        """`count` new examples, in float32, drawn `SAMPLE_BATCH` at a time; each of its class where the output kind is
+        `ConditionalSample`."""
+        verb, drawn = self._verb("sample"), []
+        for start in range(0, count, SAMPLE_BATCH):
+            part = slice(start, min(start + SAMPLE_BATCH, count))
+            asked = () if classes is None else (classes[part].clone(),)
+            with self._execution.autocast():
+                examples = map_tensors(verb(part.stop - part.start, generator, *asked), _as_float32)
+            drawn.append(examples)
+            if (got := batch_size_of(examples)) != part.stop - part.start:
+                raise WrongShape(f"sample returned {got} examples where {part.stop - part.start} were asked for")
+        return drawn[0] if len(drawn) == 1 else joined(drawn)
+
+    def log_density(self, batch: Batch) -> Tensor:
+        """The log density of each example of a batch, or a lower bound of it, in nats, float32 (B,)."""
         with self._execution.autocast():
-            samples = self._verb("sample")(count, generator)
-        return map_tensors(samples, _as_float32)
+            found = map_tensors(self._guard(self._verb("log_density"), batch.inputs), _as_float32)
+        count = batch_size_of(batch.inputs)
+        if not isinstance(found, Tensor) or tuple(found.shape) != (count,):
+            got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise WrongShape(f"log_density returned {got} instead of {(count,)}")
+        return found
+
+    def translate(self, batch: Batch, *, back: bool = False) -> Any:
+        """The inputs of a batch, examples of the first domain, as examples of the second; `back`: the other way."""
+        verb = self._verb("translate")
+        with self._execution.autocast():
+            translated = map_tensors(self._guard(lambda given: verb(given, back=back), batch.inputs), _as_float32)
+        check_outputs(translated, self._signature.output, batch.inputs, verb="translate")
+        return translated
 
     def __getattr__(self, name: str) -> Any:
         """Another verb, as a kind from a plugin may have it: also under autocast, also with float32 results."""

@@ -1,4 +1,4 @@
-"""Generative adversarial networks: `gan`, for points and small images."""
+"""Generative adversarial networks: `gan`, for points and small images, and its descendants."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from dlbench import Image, ModelSpec, Sample, Signature, Vector
+
+from . import declare_images, declare_points, declare_unpaired
 
 
 def build_gan(signature: Signature, *, width: int = 128, depth: int = 3, noise: int = 16, norm: bool = False) -> Any:
@@ -25,3 +27,5 @@ def dlbench_models() -> Iterable[ModelSpec]:
         paper="Goodfellow et al. 2014, Generative Adversarial Nets",
         recipes={Sample: {"optimizer": "adam[beta1=0.5]"}, Vector: {"lr": 2e-3}},
     )
+    for part in (declare_points, declare_images, declare_unpaired):
+        yield from part.models()

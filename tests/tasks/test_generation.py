@@ -16,7 +16,7 @@ import dlbench_generation
 from dlbench import Batch
 from dlbench.data import Data
 from dlbench.errors import UsageError
-from dlbench_generation.ring import NUM_SAMPLES, OUTSIDE, draw_points, measure, mode_centres
+from dlbench_generation.points.ring import NUM_SAMPLES, OUTSIDE, draw_points, measure, mode_centres
 
 pytestmark = pytest.mark.numbers
 

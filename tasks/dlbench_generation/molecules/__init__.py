@@ -1,0 +1,15 @@
+"""Molecules drawn anew, as SMILES and as graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dlbench import Suite, TaskSpec
+
+
+def specs() -> Iterable[TaskSpec]:
+    return []
+
+
+def suites() -> Iterable[Suite]:
+    return []
