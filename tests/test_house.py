@@ -53,6 +53,7 @@ KNOW_DLBENCH = {
     "dlbench_gnn/infograph.py": "a Learner with its own loss",
     "dlbench_mlp/shapes.py": "fits networks to kinds",
     "dlbench_timm/create.py": "raises NotApplicable",
+    "dlbench_timm/weights.py": "raises NoData",
     "dlbench_torchvision/create.py": "raises NotApplicable",
     "dlbench_torchvision/weights.py": "raises NoData",
     "dlbench_transformer/bert_learner.py": "a Learner with its own step",

@@ -23,7 +23,15 @@ def dlbench_models() -> Iterator[ModelSpec]:
     )
 
 
-def _build(signature: Signature, *, member: str, drop_rate: float = 0.0, drop_path_rate: float = 0.0) -> nn.Module:
+def _build(
+    signature: Signature,
+    *,
+    member: str,
+    drop_rate: float = 0.0,
+    drop_path_rate: float = 0.0,
+    weights: str | None = None,
+) -> nn.Module:
+    """`weights`: a file with a state_dict of this network, to start from; a head for other classes starts afresh."""
     from .create import create
 
     image, classes = signature.input, signature.output
@@ -36,4 +44,5 @@ def _build(signature: Signature, *, member: str, drop_rate: float = 0.0, drop_pa
         num_classes=classes.num_classes,
         drop_rate=drop_rate,
         drop_path_rate=drop_path_rate,
+        weights=weights,
     )

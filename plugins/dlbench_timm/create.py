@@ -1,9 +1,9 @@
-"""Make a timm classifier for a given image size and number of classes, untrained.
+"""Make a timm classifier for a given image size and number of classes.
 
 Ross Wightman, 2019, "PyTorch Image Models" (https://github.com/huggingface/pytorch-image-models). The architectures are
 timm's own; what differs from a plain `timm.create_model` is only that the size, the channels and the classes come from
-the task, that pretrained weights are never loaded, and that a model which can't take the images says so before it is
-trained.
+the task, that weights come from a file which the user names and never from the network, and that a model which can't
+take the images says so before it is trained.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import torch
 from torch import nn
 
 from dlbench import NotApplicable
+
+from .weights import weighted
 
 # What timm's models raise where an image doesn't fit: from a convolution, an assertion, a division of the grid.
 # OSError, MemoryError and ImportError are left out: those are never the image's fault.
@@ -32,11 +34,14 @@ def create(
     num_classes: int,
     drop_rate: float = 0.0,
     drop_path_rate: float = 0.0,
+    weights: str | None = None,
 ) -> nn.Module:
-    """A classifier from images (B, channels, *size) to logits (B, num_classes), with fresh weights.
+    """A classifier from images (B, channels, *size) to logits (B, num_classes).
 
-    `member` is timm's name; `drop_rate` and `drop_path_rate` are probabilities. Raises ValueError for a name that timm
-    doesn't know or a nonzero rate that the model doesn't have, and NotApplicable where it can't take such images.
+    `member` is timm's name; `drop_rate` and `drop_path_rate` are probabilities; `weights` is the path of a file, None
+    for fresh ones. Raises ValueError for a name that timm doesn't know or a nonzero rate that the model doesn't have,
+    UsageError for weights that don't fit, NoData for a file that can't be read, and NotApplicable where it can't take
+    such images.
     """
     if not timm.is_model(member):
         raise ValueError(f"timm has no model {member!r}{_nearest(member)}")
@@ -55,6 +60,8 @@ def create(
     for name, rate in rates.items():
         if rate and name not in accepted:
             raise ValueError(f"{member} has no {name}; leave the option out")
+    if weights is not None:
+        return weighted(member, weights, accepted)
     return timm.create_model(member, pretrained=False, **accepted)
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
 import torch
 from torch.nn import functional as F
+from torch.testing import assert_close
 
 import dlbench_timm
-from dlbench import Classes, Image, NotApplicable, Signature
+from dlbench import Classes, Image, NoData, NotApplicable, Signature, UsageError
 from dlbench.contract.choice import option_defaults
 from dlbench_timm.create import create
 
@@ -169,7 +172,7 @@ def test_a_model_that_is_broken_at_any_size_is_an_error(monkeypatch: pytest.Monk
 def test_option_defaults_are_the_constructors() -> None:
     parameters = inspect.signature(create).parameters
     options = option_defaults(SPEC.build)
-    assert options == {"drop_rate": 0.0, "drop_path_rate": 0.0}
+    assert options == {"drop_rate": 0.0, "drop_path_rate": 0.0, "weights": None}
     assert options == {key: p.default for key, p in parameters.items() if p.default is not p.empty}
 
 
@@ -184,3 +187,50 @@ def test_an_image_of_which_nothing_is_left_is_a_misfit_whatever_torch_lets_pass(
     with pytest.raises(MISFITS, match="nothing is left of the image after Conv2d"):
         _something_left(torch.nn.Conv2d(1, 4, 16), None, torch.empty(2, 4, 0, 0))
     _something_left(torch.nn.Conv2d(1, 4, 16), None, torch.empty(2, 4, 1, 1))
+
+
+# --- weights from a file ----------------------------------------------------------------------------------
+
+
+def kept(tmp_path: Path, state: Any) -> str:
+    torch.save(state, tmp_path / "weights.pth")
+    return str(tmp_path / "weights.pth")
+
+
+def test_weights_come_from_the_file(tmp_path: Path) -> None:
+    donor = timm.create_model("test_resnet", num_classes=7)
+    file = kept(tmp_path, {"state_dict": donor.state_dict()})
+    ours = SPEC.build(image_signature(3, 32, 32, 7), member="test_resnet", weights=file)
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.equal(ours.eval()(images), donor.eval()(images))
+
+
+def test_a_head_for_other_classes_starts_afresh_and_the_rest_is_kept(tmp_path: Path) -> None:
+    donor = timm.create_model("test_resnet", num_classes=7)
+    ours = SPEC.build(
+        image_signature(3, 32, 32, 4), member="test_resnet", weights=kept(tmp_path, donor.state_dict())
+    ).state_dict()
+    differing = {name for name, value in donor.state_dict().items() if not torch.equal(value, ours[name])}
+    assert differing == {"fc.weight", "fc.bias"}
+
+
+def test_a_grey_picture_gets_the_sum_of_the_filters(tmp_path: Path) -> None:
+    donor = timm.create_model("test_resnet", num_classes=7)
+    ours = SPEC.build(image_signature(1, 32, 32, 7), member="test_resnet", weights=kept(tmp_path, donor.state_dict()))
+    grey = torch.randn(2, 1, 32, 32)
+    assert_close(ours.eval()(grey), donor.eval()(grey.expand(-1, 3, -1, -1)), atol=1e-5, rtol=1e-5)
+
+
+def test_weights_that_are_none_or_of_another_network_are_refused(tmp_path: Path) -> None:
+    signature = image_signature(3, 32, 32, 7)
+    with pytest.raises(NoData, match=r"there is no file of weights nowhere\.pth"):
+        SPEC.build(signature, member="test_resnet", weights="nowhere.pth")
+    broken = tmp_path / "broken.pth"
+    broken.write_bytes(b"not weights")
+    with pytest.raises(NoData, match=r"broken\.pth can't be read as weights"):
+        SPEC.build(signature, member="test_resnet", weights=str(broken))
+    with pytest.raises(NoData, match="doesn't hold a state_dict"):
+        SPEC.build(signature, member="test_resnet", weights=kept(tmp_path, {"epoch": 3}))
+    other = timm.create_model("test_vit", num_classes=7).state_dict()
+    with pytest.raises(UsageError, match="the weights of another network than test_resnet"):
+        SPEC.build(signature, member="test_resnet", weights=kept(tmp_path, other))
