@@ -45,8 +45,9 @@ class Task(Protocol):
     judging on the test split, and `pictures(learner) -> dict[str, array]`: images (H, W, 3) uint8 by name, drawn then
     where `--keep pictures` asks for them, and `warnings(metrics) -> flags`: what a row must say of a model with these
     metrics on the test split, such as `copies` or `collapsed`. Tasks with folds also have `fold(index) -> Task`, and
-    may have `combine(folds)`, for protocols that choose across folds: of what each fold left, a dict with `metrics` {split:
-    {metric: value}} and `curve`, it makes the list of metrics that they report in the end. The cell's are their mean.
+    may have `combine(folds)`, for protocols that choose across folds: of what each fold left, a dict with `metrics`
+    {split: {metric: value}} and `curve`, it makes the list of metrics that they report in the end. The cell's are their
+    mean.
     """
 
     signature: Signature

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import chain
 
+import pytest
 import torch
 
-from dlbench import Batch
-from dlbench.data.batches import GatheredBatches
+from dlbench import Batch, GraphBatch, TokenBatch
+from dlbench.data.batches import GatheredBatches, joined
+from dlbench.errors import ContractError
 
 VALUES = torch.arange(10) * 10
 
@@ -63,3 +65,25 @@ def test_a_batch_is_told_the_sums_of_its_examples() -> None:
     assert [size for batch in batches for size in [batch.size]] == [4, 4, 2]
     assert [(total, columns) for _, total, columns in seen] == [(sum(i), [sum(i), len(i)]) for i, _, _ in seen]
     assert all(type(total) is int for _, total, _ in seen)
+
+
+def test_tokens_are_joined_at_the_longest_width() -> None:
+    short, long = TokenBatch(torch.tensor([[1, 2]])), TokenBatch(torch.tensor([[3, 4, 5]]), torch.tensor([2]))
+    both = joined([short, long])
+    assert both.ids.tolist() == [[1, 2, 0], [3, 4, 5]]
+    assert both.lengths.tolist() == [2, 2]
+
+
+def test_graphs_are_joined_as_one_that_holds_them_all() -> None:
+    edges = torch.tensor([[0, 1], [1, 0]])
+    pair = GraphBatch(torch.ones(2, 1), edges, torch.ones(2, 3), torch.zeros(2, dtype=torch.int64), 1, loopless=True)
+    two = joined([pair, pair._replace(loopless=False)])
+    assert two.edges.tolist() == [[0, 1, 2, 3], [1, 0, 3, 2]]
+    assert two.graph_ids.tolist() == [0, 0, 1, 1]
+    assert (two.num_graphs, two.edge_features.shape, two.loopless) == (2, (4, 3), False)
+    assert joined([pair._replace(edge_features=None)] * 2).edge_features is None
+
+
+def test_other_values_cannot_be_joined() -> None:
+    with pytest.raises(ContractError, match="several dict"):
+        joined([{}, {}])

@@ -223,6 +223,15 @@ def test_flags_are_the_union_of_all_sources():
     assert row(*records)["flags"] == expected
 
 
+def test_a_row_of_copies_has_no_rank():
+    copying = cells([0.99, 0.99, 0.99], model={"name": "bootstrap"}, flags=["copies"])
+    records = [*copying, *cells(GOOD, model={"name": "good"}), *cells(POOR, model={"name": "poor"})]
+    assert {r["model"]: r["rank"] for r in rows(*records) if r["model"] != "bootstrap"} == {"good": "1", "poor": "2"}
+    (copied,) = (r for r in rows(*records) if r["model"] == "bootstrap")
+    assert copied["rank"] == ""
+    assert "copies" in copied["flags"].split()
+
+
 def test_an_edited_model_shows_neither_old_numbers_nor_old_speed():
     old = cell(seed=0, created="2026-01-01T00:00:00Z")
     new = cell(seed=1, model={"digest": "m2"}, created="2026-01-02T00:00:00Z")

@@ -63,6 +63,9 @@ def load_scripted(data):
             self.judged.append(split)
             return {"accuracy": len(self.judged) / 100, "cross_entropy": float(abs(len(self.judged) - 2))}
 
+        def warnings(self, metrics):
+            return ["collapsed"] if metrics["accuracy"] > 0.04 else []
+
     SEEN.clear()
     return Scripted()
 
@@ -181,6 +184,15 @@ def test_the_best_state_is_that_of_the_monitored_metric(watched: Any) -> None:
     """Ranked by accuracy, which rises to the end; chosen by a loss that doesn't."""
     body, _ = watched(task="monitored", select="best")
     assert (body["steps"], body["selected_step"]) == (9, 6)
+
+
+def test_a_task_warns_of_a_model_by_its_metrics_on_test(watched: Any) -> None:
+    body, _ = watched(task="monitored", select="best")
+    assert body["metrics"]["val"]["accuracy"] == 0.04  # three evaluations while it was trained, then these two
+    assert body["metrics"]["test"]["accuracy"] == 0.05
+    assert "collapsed" in body["flags"]
+    plain, _ = watched()
+    assert "collapsed" not in plain["flags"]
 
 
 @pytest.mark.parametrize(
