@@ -34,11 +34,12 @@ def table_after(heading: str) -> list[list[str]]:
     return body
 
 
-def test_the_first_table_is_what_the_published_records_of_quick_print() -> None:
-    (folder,) = (REPOSITORY / "results" / "quick").iterdir()
+@pytest.mark.parametrize(("mark", "suite"), [("quick-table", "quick"), ("vision-table", "vision-small")])
+def test_a_marked_table_is_what_the_published_records_print(mark: str, suite: str) -> None:
+    (folder,) = (REPOSITORY / "results" / suite).iterdir()
     printed = render(leaderboard.read_csv(folder / "leaderboard.csv"), "md")
     tables = [line for line in printed.splitlines() if line.startswith("|")]
-    shown = README.split("<!-- quick-table -->", 1)[1].split("<!-- end -->", 1)[0]
+    shown = README.split(f"<!-- {mark} -->", 1)[1].split("<!-- end -->", 1)[0]
     assert [line for line in shown.splitlines() if line.startswith("|")] == tables
 
 
