@@ -105,16 +105,18 @@ class Graph(InputKind):
     """Runtime value: a `GraphBatch` with `node_features` columns and `edge_features` columns (0: None).
 
     The last `positions` of the node features are a positional encoding. `single`: every batch shows one and the same
-    graph (or parts of it), and the splits are sets of its nodes.
+    graph (or parts of it), and the splits are sets of its nodes. `nodes_max`: the most nodes of a graph, which models
+    that draw graphs build for; 0 where the task doesn't say.
     """
 
     node_features: int
     edge_features: int = 0
     positions: int = 0
     single: bool = False
+    nodes_max: int = 0
 
     def __str__(self) -> str:
-        sizes = {"edges": self.edge_features, "positions": self.positions}
+        sizes = {"edges": self.edge_features, "positions": self.positions, "nodes_max": self.nodes_max}
         return f"{self.label()}[{','.join([str(self.node_features), *(f'{k}={v}' for k, v in sizes.items() if v)])}]"
 
 
@@ -308,8 +310,9 @@ class Sample(OutputKind):
     """`sample(count, generator)` returns `count` new examples, as a runtime value of the input kind.
 
     `generator` is a torch.Generator on the CPU: draw noise with it and move it, so that samples are repeatable. Many
-    examples are asked for in several calls. `log_density(inputs)` is for models that know it: the logarithm of the
-    density at each example, or a lower bound of it, in nats, (B,); a task asks `learner.offers("log_density")` first.
+    examples are asked for in several calls. Rows of tokens begin with 1, the start, which may be missing in what is
+    drawn, and end with 2; 0 fills up. `log_density(inputs)` is for models that know it: the logarithm of the density at
+    each example, or a lower bound of it, in nats, (B,); a task asks `learner.offers("log_density")` first.
     Training batches have no targets.
     """
 
