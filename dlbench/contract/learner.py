@@ -42,12 +42,12 @@ class Batches(Protocol):
 
 class Task(Protocol):
     """A loaded task. One may have `samples(learner) -> list[str]`: a few texts that its record keeps, made after
-    judging on the test split, and `pictures(learner) -> dict[str, array]`: images (H, W, 3) uint8 by name, drawn then
-    where `--keep pictures` asks for them, and `warnings(metrics) -> flags`: what a row must say of a model with these
-    metrics on the test split, such as `copies` or `collapsed`. Tasks with folds also have `fold(index) -> Task`, and
-    may have `combine(folds)`, for protocols that choose across folds: of what each fold left, a dict with `metrics`
-    {split: {metric: value}} and `curve`, it makes the list of metrics that they report in the end. The cell's are their
-    mean.
+    judging on the test split; `pictures(learner) -> dict[str, array]`: images (H, W, 3) uint8 by name, drawn then where
+    `--keep pictures` asks for them; `warnings(metrics) -> flags`: what a row must say of a model with these metrics on
+    the test split, such as `copies` or `collapsed`; and `checksums`: by name, the sha256 of what it made itself and
+    judges by, for the record. Tasks with folds also have `fold(index) -> Task`, and may have `combine(folds)`, for
+    protocols that choose across folds: of what each fold left, a dict with `metrics` {split: {metric: value}} and
+    `curve`, it makes the list of metrics that they report in the end. The cell's are their mean.
     """
 
     signature: Signature

@@ -163,6 +163,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "flags": [*flags, *_at_floor(bench.task_spec, Choice.parse(job["task"]), metrics["test"][metric.name])],
         "signature": str(bench.task.signature),
         **({"content_digest": content} if content else {}),
+        **({"checksums": dict(made)} if (made := getattr(bench.task, "checksums", None)) else {}),
     }
 
 
