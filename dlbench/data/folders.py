@@ -1,10 +1,11 @@
-"""A task on pictures of your own: a folder for each class."""
+"""Pictures of your own: a task on a folder for each class, and all that a folder holds, without classes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..contract.sets import Data
 from ..errors import NoData, UsageError
@@ -32,9 +33,7 @@ class ImageFolder(ImageClassification):
     def __init__(
         self, data: Data, folder: str, *, size: int | tuple[int, int] | None = None, grey: bool = False
     ) -> None:
-        sides = (size, size) if isinstance(size, int) else size
-        if sides is not None and min(sides) < 1:
-            raise UsageError(f"pictures can't be resized to {sides[0]} x {sides[1]} pixels")
+        sides = _sides(size)
         folders = _splits(data.path(folder))
         self.classes = _classes(folders["train"])
         for path in folders.values():
@@ -45,6 +44,28 @@ class ImageFolder(ImageClassification):
             found[split] = _read(path, self.classes, sides, grey, next(iter(found.values()), None))
         found = complete(found, lambda part, index: (part[0][index], part[1][index]), lambda part: part[1])
         super().__init__(found, num_classes=len(self.classes), device=data.device)
+
+
+def read_unlabelled(
+    data: Data, folder: str, *, size: int | tuple[int, int] | None = None, grey: bool = False
+) -> dict[str, NDArray[np.uint8]]:
+    """All pictures (N, C, H, W) below `folder`, whatever its folders are called, by split: those of its train, val and
+    test; a split that isn't there is a tenth of train, always the same. `folder`, `size` and `grey` as for
+    `ImageFolder`. Raises what that raises."""
+    sides = _sides(size)
+    shape: tuple[int, ...] | None = None
+    found: dict[str, NDArray[np.uint8]] = {}
+    for split, path in _splits(data.path(folder)).items():
+        found[split] = np.stack(_read_all(_pictures(path), sides, grey, shape))
+        shape = found[split].shape[1:]
+    return complete(found, lambda part, index: part[index], lambda part: np.arange(len(part)), stratify=False)
+
+
+def _sides(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    sides = (size, size) if isinstance(size, int) else size
+    if sides is not None and min(sides) < 1:
+        raise UsageError(f"pictures can't be resized to {sides[0]} x {sides[1]} pixels")
+    return sides
 
 
 def _splits(root: Path) -> dict[str, Path]:
@@ -72,18 +93,29 @@ def _folders(path: Path) -> list[str]:
 
 def _read(folder: Path, classes: list[str], size: tuple[int, int] | None, grey: bool, other: Split | None) -> Split:
     """All pictures of a split, of the size of those of the `other`."""
-    images, labels = [], []
+    images: list[NDArray[np.uint8]] = []
+    labels: list[int] = []
     shape = None if other is None else other[0].shape[1:]
     for label, name in enumerate(classes):
         paths = _pictures(folder / name)
-        for path in paths:
-            images.append(read_picture(path, size=size, grey=grey))
-            shape = shape or images[0].shape
-            if images[-1].shape != shape:
-                sizes = " and ".join(f"{height} x {width}" for _, height, width in (images[-1].shape, shape))
-                raise NoData(f"{path} is of another size than those before it, {sizes}: give a size to resize to")
+        images += _read_all(paths, size, grey, shape)
+        shape = images[0].shape
         labels += [label] * len(paths)
     return np.stack(images), np.array(labels, dtype=np.int64)
+
+
+def _read_all(
+    paths: list[Path], size: tuple[int, int] | None, grey: bool, shape: tuple[int, ...] | None
+) -> list[NDArray[np.uint8]]:
+    """The pictures of these files, all of one shape: this one, where others were read before."""
+    images: list[NDArray[np.uint8]] = []
+    for path in paths:
+        images.append(read_picture(path, size=size, grey=grey))
+        shape = shape or images[0].shape
+        if images[-1].shape != shape:
+            sizes = " and ".join(f"{height} x {width}" for _, height, width in (images[-1].shape, shape))
+            raise NoData(f"{path} is of another size than those before it, {sizes}: give a size to resize to")
+    return images
 
 
 def _pictures(folder: Path) -> list[Path]:
