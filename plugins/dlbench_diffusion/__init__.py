@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from dlbench import ModelSpec
 
+from . import declare
+
 
 def dlbench_models() -> Iterable[ModelSpec]:
-    return []
+    return declare.models()
