@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dlbench import Suite, TaskSpec
 
 from . import graphs, images, molecules, points, unpaired
+from .suites import generative
 
 PARTS = (points, images, unpaired, graphs, molecules)
 
@@ -16,4 +17,4 @@ def dlbench_tasks() -> Iterable[TaskSpec]:
 
 
 def dlbench_suites() -> Iterable[Suite]:
-    return [suite for part in PARTS for suite in part.suites()]
+    return [generative(), *(suite for part in PARTS for suite in part.suites())]

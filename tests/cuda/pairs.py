@@ -26,6 +26,7 @@ import torch  # noqa: E402
 
 import dlbench.train.cell  # noqa: E402
 import dlbench.train.training  # noqa: E402
+import dlbench_generation.images.judging  # noqa: E402
 from dlbench import Batch  # noqa: E402
 from dlbench.contract.choice import Choice, option_defaults  # noqa: E402
 from dlbench.contract.runtime import Runtime  # noqa: E402
@@ -37,15 +38,18 @@ from workshop import message, planned  # noqa: E402
 TINY = str(Path(__file__).with_name("tiny.py"))
 FEW = {"num_train": 64, "num_val": 16, "num_test": 16}
 TASKS: dict[str, Mapping[str, Any]] = {
-    "digits": {}, "ring8": {"num_train": 256}, "digits_rows": {}, "adding": {"length": 12, **FEW},
+    "digits": {}, "ring8": {"num_train": 256}, "community_small": {}, "digits_rows": {},
+    "adding": {"length": 12, **FEW},
     "listops": {"length": 16, "min_length": 8, **FEW}, "reber": {"length": 12, **FEW},
     "hmm_tags": {"length": 8, **FEW}, "markov_chars": {"length": 8, **FEW}, "markov_masked": {"length": 8, **FEW},
     "reverse": {"length": 6, **FEW}, "shapes_captions": FEW, "contacts": {}, "tiny_text": {}, "tiny_streams": {},
     "tiny_sounds": {}, "tiny_tags": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {},
     "tiny_node": {}, "tiny_edge": {}, "tiny_node_probe": {}, "tiny_graph_probe": {}, "tiny_hypergraph": {},
-    "tiny_mask": {}, "edge_detection": {}, "shapes_detection": FEW,
+    "tiny_mask": {}, "edge_detection": {}, "shapes_detection": FEW, "digits_gen": {}, "digits_by_class": {},
+    "digits_inverted": {}, "tiny_smiles": {}, "tiny_molecules": {}, "tiny_sphere": {},
 }  # fmt: skip
 """At least one of each signature, with options that make it small."""
+SHORT: dict[str, dict[str, Any]] = {"ddpm": {"steps": 2}, "flow_matching": {"steps": 1}}
 
 
 class Watched(Trainer):
@@ -71,9 +75,10 @@ class Counting(Stepper):
 
 
 def smaller(catalog: Catalog, model: str) -> str:
-    """The model as narrow as 16 units, where it has a width."""
-    wide = "width" in option_defaults(catalog.model(model).build)
-    return str(Choice(model, (("width", 16),))) if wide else model
+    """The model as narrow as 16 units, where it has a width; one that draws step by step takes few of them."""
+    known = option_defaults(catalog.model(model).build)
+    options = {"width": 16} if "width" in known else {}
+    return str(Choice(model, tuple(sorted({**options, **SHORT.get(model, {})}.items()))))
 
 
 def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, Any]:
@@ -102,6 +107,7 @@ def train(catalog: Catalog, model: str, task: str, precision: str) -> dict[str, 
 def main(pairs: list[tuple[str, str, str]]) -> None:
     """Train pairs of task, model and precision."""
     warnings.simplefilter("ignore")
+    dlbench_generation.images.judging.SCORE_STEPS = 2  # of a classifier that judging trains
     dlbench.train.cell.Trainer, dlbench.train.training.Stepper = Watched, Counting  # type: ignore[misc]
     catalog = discover([TINY])
     for task, model, precision in pairs:

@@ -17,16 +17,19 @@ from dlbench import (
     Metric,
     NextToken,
     NodeClasses,
+    Sample,
     Series,
     TaskSpec,
     Tokens,
     TokenTags,
+    Vector,
 )
 from dlbench.contract.kinds import EdgeClasses
 from dlbench.data import Data
 
 ACCURACY, LOSS = Metric(name="accuracy"), Metric(name="loss", unit="nats", higher_is_better=False)
 ERROR = Metric(name="error", unit="units", higher_is_better=False)
+MMD = Metric(name="mmd_1000", unit="mmd", higher_is_better=False)
 RECIPE = {"optimizer": "adam", "lr": 1e-3, "batch_size": 4, "budget.steps": 2}
 GRAPHS, NODES, CLASSES = 24, 6, 2
 
@@ -190,9 +193,31 @@ def text(data: Data, *, carry: bool) -> Any:
     )  # fmt: skip
 
 
+def molecules(data: Data, *, strings: bool) -> Any:
+    """A few small ones to draw, as strings or as graphs."""
+    from dlbench_generation.molecules.graphs import MoleculeGraphs
+    from dlbench_generation.molecules.strings import SmilesStrings
+
+    texts = ["CO", "CCO", "C=O", "CC#C", "OCO", "C1CC1", "CN", "C(=O)[O-]"]
+    form = SmilesStrings if strings else MoleculeGraphs
+    return form(dict.fromkeys(("train", "val", "test"), texts), cache=data.cache, device=data.device)
+
+
+def sphere(data: Data) -> Any:
+    """Points of the unit sphere."""
+    import torch
+
+    from dlbench_generation.points.earth import EarthTask
+
+    points = torch.from_numpy(draw().randn(GRAPHS, 3)).float().to(data.device)
+    points = points / points.norm(dim=1, keepdim=True)
+    return EarthTask({split: points[index] for split, index in splits(GRAPHS, data.device).items()}, data.device)
+
+
 def dlbench_tasks() -> Iterator[TaskSpec]:
     def spec(name: str, kinds: tuple[Any, Any], load: Any) -> TaskSpec:
-        metric = {GraphValue: ERROR, Mask: Metric(name="dice")}.get(kinds[1], ACCURACY)
+        drawn = {Vector: MMD}.get(kinds[0], Metric(name="valid"))
+        metric = {GraphValue: ERROR, Mask: Metric(name="dice"), Sample: drawn}.get(kinds[1], ACCURACY)
         return TaskSpec(
             name=name, input_kind=kinds[0], output_kind=kinds[1], load=load, unit="examples", metric=metric,
             metrics=(LOSS,), floor=0.5, recipe=RECIPE,
@@ -208,6 +233,9 @@ def dlbench_tasks() -> Iterator[TaskSpec]:
     yield spec("tiny_hypergraph", (Hypergraph, NodeClasses), hypergraph)
     yield spec("tiny_mask", (Image, Mask), squares)
     yield spec("tiny_sounds", (Series, Classes), sounds)
+    yield spec("tiny_sphere", (Vector, Sample), sphere)
     yield spec("tiny_tags", (Tokens, TokenTags), tags)
     yield spec("tiny_text", (Tokens, NextToken), lambda data: text(data, carry=False))
     yield spec("tiny_streams", (Tokens, NextToken), lambda data: text(data, carry=True))
+    yield spec("tiny_smiles", (Tokens, Sample), lambda data: molecules(data, strings=True))
+    yield spec("tiny_molecules", (Graph, Sample), lambda data: molecules(data, strings=False))

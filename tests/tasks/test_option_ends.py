@@ -82,7 +82,14 @@ GENERATED = {
         {"distractors": (-1, 5), "beam": (0,), "samples": (-1,), **no_sizes(0, -1)},
     ),
     "shapes_detection": Ends(sizes(1), sizes(2), no_sizes(0, -1)),
+    "community_small": Ends({"communities": "published"}, {"communities": "random"}, {"communities": ("some", "none")}),
     "ring8": Ends({"sd": 1e-9, "num_train": 1}, {"sd": 0.1275, "num_train": 2}, {"sd": (0.0, 0.13), "num_train": (0,)}),
+    "grid25": Ends(
+        {"sd": 1e-9, "num_train": 1}, {"sd": 0.333, "num_train": 2}, {"sd": (0.0, 0.34), "num_train": (0,)}
+    ),
+    "moons": Ends(
+        {"noise": 0.02, "num_train": 1}, {"noise": 1.0, "num_train": 2}, {"noise": (0.01, 1.1), "num_train": (0,)}
+    ),
     "edge_detection": Ends({"direction": "vertical"}, {"direction": "horizontal"}, {"direction": ("up", "none")}),
     "karate": Ends({"groups": 2}, {"groups": 4}, {"groups": (1, 3, 5)}),
     "sbm_small": Ends(
@@ -93,6 +100,8 @@ GENERATED = {
     "sbm_pattern_small": Ends({"pe": 0}, {"pe": 4}, {"pe": (-1, 1.5)}),
     "sbm_cluster_small": Ends({"pe": 0}, {"pe": 4}, {"pe": (-1, 1.5)}),
 }  # fmt: skip
+DRAWN = {"community_small": "erdos_renyi"}
+"""Tasks that ask for something that `constant` can't give, and who can."""
 
 
 def text(task: str, options: dict[str, Any]) -> str:
@@ -117,7 +126,11 @@ def test_every_option_of_a_generated_task_has_its_ends_here() -> None:
 @pytest.mark.parametrize("end", ["low", "high"])
 @pytest.mark.parametrize("task", GENERATED)
 def test_a_cell_at_the_ends_of_what_is_accepted_works(task: str, end: str) -> None:
-    ran = cell("constant", text(task, getattr(GENERATED[task], end)), {"budget.epochs": 1, "schedule": "constant"})
+    ran = cell(
+        DRAWN.get(task, "constant"),
+        text(task, getattr(GENERATED[task], end)),
+        {"budget.epochs": 1, "schedule": "constant"},
+    )
     assert ran["steps"] > 0
 
 
@@ -143,6 +156,7 @@ READ = {
     ],
     "emoji_captions": [{"style": "twemoji", "beam": 20}, {"samples": 0}],
     "nuclei": [{"crop": 0}, {"crop": 1}, {"crop": 256}],
+    "earth": [{"set": "volcanoes", "split": 0, "repeats": False}, {"set": "quakes", "split": 2**32 - 1}],
 }
 REFUSED = {
     "mutag": [("folds", 2), ("folds", 1), ("folds", 64), ("pe", -1), ("protocol", "none")],
@@ -153,6 +167,7 @@ REFUSED = {
     "shifted": [("images", 0), ("pixels", 28), ("pixels", -1), ("degrees", 181.0), ("scale", -0.1), ("noise", -0.1)],
     "emoji_captions": [("style", "none"), ("beam", 0), ("samples", -1)],
     "nuclei": [("crop", -1), ("crop", 257)],
+    "earth": [("set", "none"), ("split", -1), ("split", 2**32)],
 }
 
 
