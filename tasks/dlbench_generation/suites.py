@@ -41,5 +41,5 @@ def generative() -> Suite:
         seeds=3,
         profile=ProfileProtocol(rounds=5, block_s=0.1, warmup_s=0.2),
         description="Points, digits, digits of a class, inverted digits and small graphs drawn anew, from counts to "
-        "diffusion, each task under equal steps; embedded data, 40 minutes or more on a CPU",
+        "diffusion, each task under equal steps; embedded data, three quarters of an hour on a CPU",
     )  # fmt: skip
