@@ -1,5 +1,6 @@
 """Images per second of timm's models as a profile reads them, beside the loops of timm's own `benchmark.py`: one random
-batch that stays in memory, SGD made by timm, cross-entropy. Both take single steps in turns."""
+batch that stays in memory, SGD made by timm (with torch's fused kernel, as dlbench takes it), cross-entropy. Both take
+single steps in turns."""
 
 from __future__ import annotations
 
