@@ -20,6 +20,9 @@ from .contract.learner import Learner, Supervised, map_tensors
 from .contract.values import TokenBatch
 from .errors import UsageError
 
+PADDING, START, END = range(3)
+"""The ids of rows that are drawn (`Sample`)."""
+
 
 class Generator(Protocol):
     """What writes token by token."""
@@ -93,6 +96,30 @@ class Recomputed:
         if getattr(self.output, "carried", False):
             return self.predict(TokenBatch(ids), None)[0][:, -1], ids
         return self.predict(TokenBatch(ids))[:, -1], ids
+
+
+def draw(
+    step: Callable[[Tensor, Any], tuple[Tensor, Any]], state: Any, *, count: int, length: int,
+    generator: torch.Generator, device: torch.device, temperature: float = 1.0,
+) -> TokenBatch:  # fmt: skip
+    """`count` rows of tokens drawn one by one, as the output kind `Sample` has them: from START to END, filled up with
+    PADDING; a row that isn't at its end after `length` tokens stays without. `step(token, state)` gives logits (count,
+    vocab), which are divided by `temperature`, and the state that follows; `state` is the first."""
+    uniform = torch.rand(count, length - 1, generator=generator).to(device)
+    token = torch.full((count,), START, device=device)
+    lengths, ended = torch.ones_like(token), torch.zeros_like(token, dtype=torch.bool)
+    written = [token]
+    for place in range(length - 1):
+        logits, state = step(token, state)
+        below = (logits.float() / temperature).softmax(dim=1).cumsum(dim=1)
+        token = (below < uniform[:, place, None] * below[:, -1:]).sum(dim=1).clamp(max=below.shape[1] - 1)
+        token = token.masked_fill(ended, PADDING)
+        written.append(token)
+        lengths += ~ended
+        ended = ended | (token == END)
+        if bool(ended.all()):
+            break
+    return TokenBatch(torch.stack(written, dim=1), lengths)
 
 
 def select(state: Any, index: Tensor) -> Any:

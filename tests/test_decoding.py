@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dlbench import NextToken, TokenBatch, TokenSequence
-from dlbench.decoding import BeamSearch, Recomputed, generate, select, stepwise
+from dlbench.decoding import BeamSearch, Recomputed, draw, generate, select, stepwise
 from dlbench.errors import UsageError
 
 VOCAB, START, END, LIMIT = 5, 0, 1, 4
@@ -160,3 +160,25 @@ def test_wrong_sizes_are_one_sentence() -> None:
     padded = TokenBatch(torch.zeros(1, 2, dtype=torch.int64), torch.tensor([1]))
     with pytest.raises(UsageError, match="without padding"):
         generate(Summing(), padded, NextToken(vocab=VOCAB), max_length=3)
+
+
+def test_rows_are_drawn_from_the_logits_up_to_their_end() -> None:
+    chances = torch.tensor([0.0, 0.0, 0.2, 0.5, 0.3])  # of padding, start, end and two tokens
+
+    def step(token: torch.Tensor, seen: int) -> tuple[torch.Tensor, int]:
+        return chances.log().expand(len(token), -1), seen + 1
+
+    device = torch.device("cpu")
+    drawn = draw(step, 0, count=4000, length=40, generator=torch.Generator().manual_seed(0), device=device)
+    assert bool((drawn.ids[:, 0] == 1).all())
+    first = torch.bincount(drawn.ids[:, 1], minlength=5) / 4000
+    assert torch.allclose(first, chances, atol=0.03)  # four standard errors
+    places = torch.arange(drawn.ids.shape[1])
+    assert bool((drawn.ids[places >= drawn.lengths[:, None]] == 0).all())
+    ends = drawn.ids.gather(1, drawn.lengths[:, None] - 1)[:, 0] == 2
+    assert ends.float().mean() > 0.99  # 0.8 ** 39 never end
+    cold = draw(
+        step, 0, count=500, length=3, generator=torch.Generator().manual_seed(0), device=device, temperature=0.01
+    )
+    assert bool((cold.ids[:, 1:] == 3).all())
+    assert cold.lengths.tolist() == [3] * 500

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor
 
 from dlbench import Batch, Optimizers, TokenBatch
+from dlbench.decoding import START, draw
 
 from .ngram import NGram
-
-PADDING, START, END = range(3)
 
 
 class SequenceNGram(NGram):
@@ -38,18 +37,6 @@ class SequenceNGram(NGram):
 
     def sample(self, count: int, generator: torch.Generator) -> TokenBatch:
         """`count` rows; one that isn't at its end after `length` tokens stays without."""
-        uniform = torch.rand(count, self.length - 1, generator=generator).to(self.grams.device)
-        token = torch.full((count,), START, device=self.grams.device)
-        lengths, ended = torch.ones_like(token), torch.zeros_like(token, dtype=torch.bool)
-        written, state = [token], self.start(TokenBatch(token[:, None]))
-        for place in range(self.length - 1):
-            logits, state = self.step(token, state)
-            below = logits.exp().cumsum(dim=1)
-            token = (below < uniform[:, place, None] * below[:, -1:]).sum(dim=1).clamp(max=self.vocab - 1)
-            token = token.masked_fill(ended, PADDING)
-            written.append(token)
-            lengths += ~ended
-            ended = ended | (token == END)
-            if bool(ended.all()):
-                break
-        return TokenBatch(torch.stack(written, dim=1), lengths)
+        device = self.grams.device
+        start = self.start(TokenBatch(torch.full((count, 1), START, device=device)))
+        return draw(self.step, start, count=count, length=self.length, generator=generator, device=device)

@@ -4,8 +4,8 @@ Networks".
 Two generators and two discriminators under least-squares losses, the cycle loss, and, where asked, the identity loss.
 As in the authors' code both generators take one step together, then both discriminators, on pictures that a buffer of
 past translations mixes in. Differs from the paper: sizes follow the pictures (`sizes`), batches are
-the recipe's, and the cycle loss weighs 2, not 10, with which one of three first runs on 8x8 digits stayed near a copy:
-where copying is a perfect cycle, a heavy cycle loss holds generators to it.
+the recipe's, and the cycle loss weighs 2, not 10, with which one of three first runs on 8x8 digits stayed near a copy,
+which is a perfect cycle.
 """
 
 from __future__ import annotations

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlbench import Batch, Learner, TokenBatch
+from dlbench.decoding import draw
 
-PADDING, START, END = range(3)
 IGNORED = -100
 
 
@@ -33,22 +35,15 @@ class SmilesLearner(Learner):
 
     def sample(self, count: int, generator: torch.Generator) -> TokenBatch:
         """`count` rows; one that isn't at its end after `length` tokens stays without."""
-        device = next(self.parameters()).device
-        uniform = torch.rand(count, self.length - 1, generator=generator).to(device)
-        token = torch.full((count,), START, device=device)
-        lengths, ended = torch.ones_like(token), torch.zeros_like(token, dtype=torch.bool)
-        written, state = [token], None
-        for place in range(self.length - 1):
+
+        def step(token: Tensor, state: Any) -> tuple[Tensor, Any]:
             logits, state = self.network(token[:, None], state)
-            below = (logits[:, 0].float() / self.temperature).softmax(dim=1).cumsum(dim=1)  # (B, vocab)
-            token = (below < uniform[:, place, None]).sum(dim=1).clamp(max=below.shape[1] - 1)
-            token = token.masked_fill(ended, PADDING)
-            written.append(token)
-            lengths += ~ended
-            ended = ended | (token == END)
-            if bool(ended.all()):
-                break
-        return TokenBatch(torch.stack(written, dim=1), lengths)
+            return logits[:, 0], state
+
+        return draw(
+            step, None, count=count, length=self.length, generator=generator,
+            device=next(self.parameters()).device, temperature=self.temperature,
+        )  # fmt: skip
 
     def _next(self, inputs: TokenBatch) -> tuple[Tensor, Tensor]:
         """Logits (B, T - 1, vocab) in float32 and the tokens that follow (B, T - 1), IGNORED beyond a row's end."""
