@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from .contract.sets import DataFile as DataFile
     from .contract.sets import DataSet as DataSet
     from .contract.specs import Block as Block
+    from .contract.specs import InitializerSpec as InitializerSpec
     from .contract.specs import Metric as Metric
     from .contract.specs import ModelSpec as ModelSpec
     from .contract.specs import OptimizerSpec as OptimizerSpec
@@ -94,7 +95,7 @@ _HOMES = {
     "contract.schedule": ("Factor", "Progress", "Stop"),
     "contract.specs": (
         "ModelSpec", "TaskSpec", "Metric", "Reference", "OptimizerSpec", "ScheduleSpec", "RegularizerSpec",
-        "Suite", "Block", "ProfileProtocol",
+        "InitializerSpec", "Suite", "Block", "ProfileProtocol",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

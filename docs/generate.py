@@ -80,7 +80,7 @@ def catalog_page() -> str:
         "## Suites",
         table(["suite", "seeds", "tasks x models", "description"], map(suite_row, specs(catalog, "suites"))),
     ]
-    for kind in ("optimizers", "schedules", "regularizers"):
+    for kind in ("optimizers", "schedules", "regularizers", "initializers"):
         rows = [[code(s.name), options(s.build), s.paper] for s in specs(catalog, kind)]
         parts += [f"## {kind.capitalize()}", table([kind[:-1], "options", "paper"], rows)]
     return "\n\n".join(parts) + "\n"

@@ -95,10 +95,12 @@ def trainer(
     recipe = resolve([("test", settings)]).recipe
     learner = execution.place(as_learner(built, task))
     regularizers = [catalog().regularizer(c.name).build(**dict(c.options)) for c in recipe.regularizers]
+    optimizers = PartOptimizers(learner, recipe, catalog(), regularizers, scale_for=execution.scale_for)
+    for regularizer in regularizers:
+        regularizer.start(learner, task.signature, optimizers)
     return Trainer(
         learner=learner, task=task, recipe=recipe, metric=metric, regularizers=regularizers, execution=execution,
-        optimizers=PartOptimizers(learner, recipe, catalog(), regularizers, scale_for=execution.scale_for),
-        report=report,
+        optimizers=optimizers, report=report,
         order=torch.Generator().manual_seed(stream_seed(seed, "order")),
         draws=torch.Generator().manual_seed(stream_seed(seed, "task")),
     )  # fmt: skip

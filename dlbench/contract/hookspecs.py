@@ -10,7 +10,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from ..results import Record
-    from .specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+    from .specs import InitializerSpec, ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
 
 hookspec = pluggy.HookspecMarker("dlbench")
 hookimpl = pluggy.HookimplMarker("dlbench")
@@ -39,6 +39,11 @@ def dlbench_schedules() -> Iterable[ScheduleSpec]:  # type: ignore[empty-body]
 @hookspec
 def dlbench_regularizers() -> Iterable[RegularizerSpec]:  # type: ignore[empty-body]
     """Penalties, augmentations, averaging."""
+
+
+@hookspec
+def dlbench_initializers() -> Iterable[InitializerSpec]:  # type: ignore[empty-body]
+    """Weights before the first step: `build(**options)` gives `init(learner)`, which changes them in place."""
 
 
 @hookspec

@@ -23,7 +23,8 @@ class Batch:
     training batches of nodes or edges, targets outside it are hidden (`dlbench.data.batches.hide`). `size`:
     how many of the task's unit it holds (images, tokens, nodes), masked ones left out. `continues`: None where batches
     stand alone; else whether this one goes on where the last ended, and then the model is called as
-    `forward(inputs, state) -> (outputs, state)` with `state` None at a start.
+    `forward(inputs, state) -> (outputs, state)` with `state` None at a start. `index`: int64, which examples of the
+    split these are; None where nobody says, as after a regularizer has made others of them.
     """
 
     inputs: Any
@@ -31,6 +32,7 @@ class Batch:
     mask: Tensor | None = None
     size: int = 0
     continues: bool | None = None
+    index: Tensor | None = None
 
 
 class Batches(Protocol):
@@ -73,6 +75,10 @@ class Optimizers(Protocol):
     that change on the way."""
 
     progress: Progress
+
+    def rates(self) -> Iterable[tuple[list[nn.Parameter], float]]:
+        """Of each optimizer's groups the parameters, and the learning rate of this step."""
+        ...
 
     def minimize(self, loss: Tensor | Callable[[], Tensor], part: str | None = None) -> Tensor:
         """One optimizer step on a scalar loss, or on a closure that computes it (needed by optimizers that evaluate
@@ -153,7 +159,11 @@ class Supervised(Learner):
 
 
 class Regularizer:
-    """Five optional places to act in training; each default does nothing."""
+    """Six optional places to act in training; each default does nothing."""
+
+    def start(self, learner: Learner, signature: Signature, optimizers: Optimizers) -> None:
+        """Act once before training, on the device: keep what later places need, or raise NotApplicable, with what is
+        needed, for a learner or a signature that this isn't for."""
 
     def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Change a training batch. `generator` is on the CPU and belongs to the cell's seed."""

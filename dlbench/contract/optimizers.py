@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
@@ -106,6 +106,12 @@ class PartOptimizers:
                     return False
                 part.set_lr(factor)
         return True
+
+    def rates(self) -> Iterator[tuple[list[nn.Parameter], float]]:
+        """See `Optimizers.rates`."""
+        for part in self._all:
+            for group in part.optimizer.param_groups:
+                yield group["params"], group["lr"]
 
     @property
     def has_closures(self) -> bool:

@@ -18,7 +18,9 @@ from .choice import Choice, parse_value, split_outside_brackets
 Settings = Mapping[str, Any]
 BUDGETS = ("epochs", "steps", "seconds")
 PARAMS = "budget.params"
+INIT = Choice("own")
 MOST = 10**9  # of whatever is counted: a slip of the keyboard, not a wish
+ALL = MOST  # examples in a batch
 PART_KEYS = ("optimizer", "lr", "weight_decay", "schedule", "clip")
 PROFILE_KEYS = ("optimizer", "batch_size", "regularizers", "clip", "weight_decay")  # and the parts': what a step costs
 MODEL_KEYS = (*PART_KEYS, "regularizers")  # budget, batch size and selection are never the model's
@@ -30,8 +32,9 @@ class Recipe:
     clock). `evaluate_every` counts epochs for an epoch budget and steps for the others; None means every epoch, or a
     tenth of the budget. `params`: resize the model's width until it has about so many parameters. `select`: judge the
     state that was `best` on validation, by the metric that the task monitors, or the `last`. `patience`: stop after so
-    many evaluations without a better one. `clip`: largest gradient norm. `weight_decay`: None leaves the optimizer its
-    own default."""
+    many evaluations without a better one. `init`: what the weights are before the first step; `own`: what the model
+    makes them. `batch_size`: ALL for all training examples in one batch. `clip`: largest gradient norm.
+    `weight_decay`: None leaves the optimizer its own default."""
 
     optimizer: Choice = Choice("adam")
     lr: float = 1e-3
@@ -45,6 +48,7 @@ class Recipe:
     patience: int | None = None
     evaluate_every: int | None = None
     params: int | None = None
+    init: Choice = INIT
     parts: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
 
     def part(self, name: str) -> Recipe:
@@ -60,6 +64,10 @@ class Recipe:
                 flat[f"budget.{value[0]}"] = value[1]
             elif f.name == "params":
                 flat |= {PARAMS: value} if value is not None else {}
+            elif f.name == "init":
+                flat |= {"init": str(value)} if value != INIT else {}
+            elif f.name == "batch_size":
+                flat["batch_size"] = "all" if value == ALL else value
             elif f.name == "parts":
                 flat |= {f"{part}.{key}": _plain(v) for part, items in value for key, v in items}
             else:
@@ -159,6 +167,10 @@ def _count(key: str, value: Any) -> int:
     return int(number)
 
 
+def _batch_size(key: str, value: Any) -> int:
+    return ALL if value == "all" else _count(key, value)
+
+
 def _size(key: str, value: Any) -> int:
     """A count that may end in k or M."""
     text = str(value).strip()
@@ -197,7 +209,8 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "weight_decay": _optional(_number),
     "schedule": _choice,
     "clip": _optional(_positive),
-    "batch_size": _count,
+    "batch_size": _batch_size,
+    "init": _choice,
     "regularizers": _choices,
     "select": _select,
     "patience": _optional(_count),

@@ -14,7 +14,7 @@ from .recipe import Settings
 from .sets import DataSet
 
 if TYPE_CHECKING:
-    from .learner import Regularizer
+    from .learner import Learner, Regularizer
     from .runtime import Runtime
     from .schedule import Factor
     from .sets import Data
@@ -185,6 +185,16 @@ class RegularizerSpec:
 
     name: str
     build: Callable[..., Regularizer]
+    paper: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitializerSpec:
+    """`build(**options)` returns a function that is given the learner before it reaches the device, and changes its
+    weights in place; it draws from torch's generator. It may raise NotApplicable."""
+
+    name: str
+    build: Callable[..., Callable[[Learner], None]]
     paper: str = ""
 
 

@@ -47,7 +47,13 @@ class GatheredBatches:
             order = torch.randperm(self.count, generator=self.generator)
         totals = [self._totals(numbers[order]) for numbers in self.sums]
         indices = torch.split(order.to(self.device, non_blocking=True), self.batch_size)
-        return map(self.gather, indices, *totals)
+        return map(self._gathered, indices, *totals)
+
+    def _gathered(self, index: Tensor, *totals: Any) -> Batch:
+        batch = self.gather(index, *totals)
+        if batch.index is None:
+            batch.index = index
+        return batch
 
     def _totals(self, numbers: Tensor) -> list[Any]:
         """The sum of each batch's, from the numbers of all examples in order."""

@@ -26,7 +26,7 @@ from ..contract import hookspecs
 from ..contract.choice import Choice, check_options
 from ..contract.importing import guest
 from ..contract.sets import DataSet
-from ..contract.specs import ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+from ..contract.specs import InitializerSpec, ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
 from ..contract.vetting import Fault, vet
 from ..errors import UsageError, unknown
 from . import installed
@@ -37,6 +37,7 @@ KINDS_OF_SPEC: dict[str, type] = {
     "optimizers": OptimizerSpec,
     "schedules": ScheduleSpec,
     "regularizers": RegularizerSpec,
+    "initializers": InitializerSpec,
     "suites": Suite,
 }
 
@@ -98,6 +99,9 @@ class Catalog:
 
     def regularizer(self, name: str) -> RegularizerSpec:
         return self._get("regularizers", name)  # type: ignore[no-any-return]
+
+    def initializer(self, name: str) -> InitializerSpec:
+        return self._get("initializers", name)  # type: ignore[no-any-return]
 
     def suite(self, name: str) -> Suite:
         return self._get("suites", name)  # type: ignore[no-any-return]

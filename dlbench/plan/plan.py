@@ -11,7 +11,7 @@ from typing import Any
 
 from ..contract.choice import Choice, only_defaults, option_defaults
 from ..contract.importing import guest
-from ..contract.recipe import MODEL_KEYS, PART_KEYS, Recipe, Resolved, Settings, profile_settings, resolve
+from ..contract.recipe import INIT, MODEL_KEYS, PART_KEYS, Recipe, Resolved, Settings, profile_settings, resolve
 from ..contract.runtime import Runtime
 from ..contract.sets import DataSet
 from ..contract.specs import Block, ModelSpec, ProfileProtocol, Suite, TaskSpec
@@ -248,6 +248,8 @@ def check_ingredients(catalog: Catalog, recipe: Recipe) -> None:
             raise UsageError(f"the optimizer {part.optimizer.name} has no weight decay: set weight_decay=none")
     for regularizer in recipe.regularizers:
         catalog.checked("regularizers", regularizer)
+    if recipe.init != INIT:
+        catalog.checked("initializers", recipe.init)
 
 
 def specs_of(model: Choice, task: Choice, recipe: Recipe) -> list[tuple[str, str]]:
@@ -255,7 +257,8 @@ def specs_of(model: Choice, task: Choice, recipe: Recipe) -> list[tuple[str, str
     parts = [recipe, *(recipe.part(name) for name, _ in recipe.parts)]
     pairs = [(k, c.name) for p in parts for k, c in (("optimizers", p.optimizer), ("schedules", p.schedule))]
     regularizers = [("regularizers", r.name) for r in recipe.regularizers]
-    return [*dict.fromkeys([("models", model.name), ("tasks", task.name), *pairs, *regularizers])]
+    init = [("initializers", recipe.init.name)] if recipe.init != INIT else []
+    return [*dict.fromkeys([("models", model.name), ("tasks", task.name), *pairs, *regularizers, *init])]
 
 
 class Makings:

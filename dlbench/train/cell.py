@@ -18,7 +18,7 @@ from torch import nn
 from ..contract.choice import Choice
 from ..contract.learner import Learner, Regularizer, Supervised, Task
 from ..contract.optimizers import PartOptimizers
-from ..contract.recipe import Recipe, resolve
+from ..contract.recipe import INIT, Recipe, resolve
 from ..contract.runtime import Runtime
 from ..contract.specs import ModelSpec, TaskSpec
 from ..data import Data
@@ -59,12 +59,17 @@ class Bench:
         self.settings.restore()
         learner = initialise(as_learner(built, task), task, self.execution)
         check_trainable(learner)
+        if self.recipe.init != INIT:
+            choice = self.recipe.init
+            self.catalog.initializer(choice.name).build(**dict(choice.options))(learner)
         learner = self.execution.place(learner)
         regularizers = [
             self.catalog.regularizer(choice.name).build(**dict(choice.options)) for choice in self.recipe.regularizers
         ]
         scale_for = self.execution.scale_for
         optimizers = PartOptimizers(learner, self.recipe, self.catalog, regularizers, scale_for=scale_for)
+        for regularizer in regularizers:
+            regularizer.start(learner, task.signature, optimizers)
         self.settings.restore()
         return learner, optimizers, regularizers
 
