@@ -274,10 +274,11 @@ def test_the_design_stays_short() -> None:
 def test_the_page_of_recipes_names_every_key_its_default_and_who_may_set_it() -> None:
     lines = [line.split("|") for line in RECIPES.splitlines() if line.startswith("| `")]
     rows = [(cells[1].strip(" `"), cells[2].strip(" `"), cells[4]) for cells in lines]
-    assert [key for key, _, _ in rows] == [*MODEL_KEYS, "batch_size", *(f"budget.{b}" for b in (*BUDGETS, "params")),
-                                           "select", "patience", "evaluate_every"]  # fmt: skip
+    budgets = [f"budget.{b}" for b in (*BUDGETS, "params")]
+    others = ["select", "patience", "evaluate_every"]
+    assert [key for key, _, _ in rows] == [*MODEL_KEYS, "init", "batch_size", *budgets, *others]
     assert {*READERS, *(f"budget.{b}" for b in BUDGETS), PARAMS} == {key for key, _, _ in rows}
-    defaults = Recipe().as_settings()
+    defaults = {"init": "own", **Recipe().as_settings()}
     for key, default, who in rows:
         written = format_value(defaults[key]) if defaults.get(key, []) != [] else "none" if key in READERS else ""
         assert default.strip() == written.removesuffix(".0") or float(default) == defaults[key], key

@@ -68,9 +68,7 @@ def test_weights_are_initialised_before_a_regularizer_sees_them_and_rates_follow
     assert all(bool((p == 0.25).all()) for p in weights)
     first, rates, second, later = steps
     assert len(first) > 900
-    assert (
-        sorted(first.tolist()) == list(range(len(first))) == sorted(second.tolist())
-    )
+    assert sorted(first.tolist()) == list(range(len(first))) == sorted(second.tolist())
     assert (rates, later) == ([(2, 0.5)], [(2, 0.25)])
 
 
