@@ -69,6 +69,7 @@ def models() -> Iterable[ModelSpec]:
         accepts=KINDS,
         family="VAE",
         paper="Kingma & Welling 2014, Auto-Encoding Variational Bayes",
+        recipes={Image: {"lr": 4e-3, "schedule": "cosine"}},
     )
     averaged = {"lr": 2e-3, "schedule": "cosine", "regularizers": "ema[decay=0.99]"}
     yield ModelSpec(

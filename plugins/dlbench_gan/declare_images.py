@@ -7,6 +7,8 @@ from typing import Any
 
 from dlbench import ConditionalSample, Image, ModelSpec, NotApplicable, Sample, Signature, UsageError, Vector
 
+from .declare_points import players
+
 
 def models() -> Iterable[ModelSpec]:
     yield ModelSpec(
@@ -29,7 +31,7 @@ def models() -> Iterable[ModelSpec]:
         accepts=[(Image, ConditionalSample), (Vector, ConditionalSample)],
         family="GAN",
         paper="Mirza and Osindero 2014, Conditional Generative Adversarial Nets",
-        recipes={ConditionalSample: {"optimizer": "adam[beta1=0.5]"}},
+        recipes={ConditionalSample: {"optimizer": "adam[beta1=0.5]"}, Image: {"schedule": "cosine"}},
     )
     adam = "adam[beta1=0.0,beta2=0.9]"
     yield ModelSpec(
@@ -59,28 +61,30 @@ def build_dcgan(signature: Signature, *, width: int = 64, noise: int = 100, disc
 
 
 def build_cgan(
-    signature: Signature, *, width: int = 128, depth: int = 3, noise: int = 16, embedding: int = 16, conv: bool = False
-) -> Any:
-    """`embedding`: numbers for a class. `conv`: the players of `dcgan`, which have no `depth`, in place of
-    perceptrons."""
+    signature: Signature, *, width: int | None = None, depth: int = 3, noise: int | None = None, embedding: int = 16,
+    norm: bool | None = None, dropout: float | None = None, conv: bool = False,
+) -> Any:  # fmt: skip
+    """`embedding`: numbers for a class. `conv`: the players of `dcgan`, which have no `depth`, `norm` or `dropout` to
+    choose, in place of the perceptrons of `gan`."""
     from .conditional import ClassDiscriminator, ClassGenerator
     from .dcgan import ConvDiscriminator, ConvGenerator
     from .two_players_learner import TwoPlayers
 
-    _checked(width=width, depth=depth, noise=noise, embedding=embedding)
-    kind, num_classes = signature.input, _num_classes(signature)
+    own = players(signature, width=width, noise=noise, norm=norm, dropout=dropout)
+    noise = own["noise"]
+    _checked(width=own["width"], depth=depth, noise=noise, embedding=embedding)
+    common = {"num_classes": _num_classes(signature), "width": own["width"]}
     if conv:
-        if not isinstance(kind, Image):
+        if not isinstance(signature.input, Image):
             raise NotApplicable("convolves pictures only: conv=true has no form for vectors")
-        sizes = {**_sizes(signature), "num_classes": num_classes, "width": width}
+        sizes = {**_sizes(signature), **common}
         generator: Any = ConvGenerator(**sizes, noise=noise, embedding=embedding)
-        return TwoPlayers(
-            generator=generator, discriminator=ConvDiscriminator(**sizes), noise=noise, conditional=True
-        )  # fmt: skip
-    shape = (kind.channels, kind.height, kind.width) if isinstance(kind, Image) else (kind.features,)
-    options = {"shape": shape, "num_classes": num_classes, "embedding": embedding, "width": width, "depth": depth}
-    generator = ClassGenerator(**options, noise=noise)
-    return TwoPlayers(generator=generator, discriminator=ClassDiscriminator(**options), noise=noise, conditional=True)
+        discriminator: Any = ConvDiscriminator(**sizes)
+    else:
+        common |= {"shape": own["shape"], "embedding": embedding, "depth": depth}
+        generator = ClassGenerator(**common, noise=noise, norm=own["norm"])
+        discriminator = ClassDiscriminator(**common, dropout=own["dropout"])
+    return TwoPlayers(generator=generator, discriminator=discriminator, noise=noise, conditional=True)
 
 
 def build_sagan(signature: Signature, *, width: int = 64, noise: int = 128, discriminator_steps: int = 1) -> Any:

@@ -19,16 +19,20 @@ from .networks import Discriminator, Generator
 
 
 class GAN(Learner):
-    """Examples of any `shape`, which the players see as flat vectors. `noise` is the number of noise coordinates."""
+    """Examples of any `shape`, which the players see as flat vectors; pictures (C, H, W) are from -1 to 1. `noise` is
+    the number of noise coordinates; `norm` and `dropout` as in `networks.py`."""
 
     def __init__(
-        self, *, shape: tuple[int, ...], width: int = 128, depth: int = 3, noise: int = 16, norm: bool = False
-    ) -> None:
+        self, *, shape: tuple[int, ...], width: int = 128, depth: int = 3, noise: int = 16, norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.shape, self.noise = shape, noise
         features = math.prod(shape)
-        self.generator = Generator(features=features, noise=noise, width=width, depth=depth, norm=norm)
-        self.discriminator = Discriminator(features=features, width=width, depth=depth)
+        self.generator = Generator(
+            features=features, noise=noise, width=width, depth=depth, norm=norm, bounded=len(shape) == 3
+        )
+        self.discriminator = Discriminator(features=features, width=width, depth=depth, dropout=dropout)
 
     def parts(self) -> Mapping[str, Iterable[nn.Parameter]]:
         return {"generator": self.generator.parameters(), "discriminator": self.discriminator.parameters()}

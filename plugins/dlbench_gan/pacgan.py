@@ -8,6 +8,7 @@ examples makes B packs, each example beside those that follow it in the batch, w
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,22 +19,17 @@ from .networks import Discriminator
 
 
 class PacGAN(GAN):
-    """A GAN whose discriminator sees `pack` examples side by side, as one vector."""
+    """A GAN whose discriminator sees `pack` examples side by side, as one vector. Other options as of a GAN."""
 
     def __init__(
-        self,
-        *,
-        shape: tuple[int, ...],
-        width: int = 128,
-        depth: int = 3,
-        noise: int = 16,
-        norm: bool = False,
-        pack: int = 2,
-    ) -> None:
-        super().__init__(shape=shape, width=width, depth=depth, noise=noise, norm=norm)
+        self, *, shape: tuple[int, ...], pack: int = 2, width: int = 128, depth: int = 3, dropout: float = 0.0,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(shape=shape, width=width, depth=depth, dropout=dropout, **options)
         self.pack = pack
         if pack > 1:
-            self.discriminator = Discriminator(features=pack * math.prod(shape), width=width, depth=depth)
+            features = pack * math.prod(shape)
+            self.discriminator = Discriminator(features=features, width=width, depth=depth, dropout=dropout)
 
     def discriminator_loss(self, real: Tensor, fake: Tensor) -> Tensor:
         """-log D(packs of x) - log(1 - D(packs of G(z))), in nats; of examples (B, features)."""

@@ -31,13 +31,16 @@ class WGANGP(Learner):
         width: int = 128,
         depth: int = 3,
         noise: int = 16,
+        norm: bool = False,
         penalty: float = 1.0,
         critic_steps: int = 2,
     ) -> None:
         super().__init__()
         self.shape, self.noise, self.penalty, self.critic_steps = shape, noise, penalty, critic_steps
         features = math.prod(shape)
-        self.generator = Generator(features=features, noise=noise, width=width, depth=depth)
+        self.generator = Generator(
+            features=features, noise=noise, width=width, depth=depth, norm=norm, bounded=len(shape) == 3
+        )
         self.critic = Discriminator(features=features, width=width, depth=depth)
 
     def parts(self) -> Mapping[str, Iterable[nn.Parameter]]:

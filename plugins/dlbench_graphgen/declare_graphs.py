@@ -7,6 +7,8 @@ from typing import Any
 
 from dlbench import Graph, ModelSpec, NotApplicable, Sample, Signature, UsageError
 
+from .checks import positive
+
 
 def build_graphvae(
     signature: Signature, *, width: int = 256, depth: int = 2, latent: int = 32, order: str = "cardinality",
@@ -19,7 +21,7 @@ def build_graphvae(
 
     if order not in ORDERS:
         raise UsageError(f"option 'order' is {', '.join(ORDERS[:-1])} or {ORDERS[-1]}, not {order!r}")
-    _positive(width=width, depth=depth, latent=latent)
+    positive(width=width, depth=depth, latent=latent)
     kind = signature.input
     return GraphVAELearner(
         features=kind.node_features, edge_features=kind.edge_features, order=order, beta=beta, greedy=greedy,
@@ -35,7 +37,7 @@ def build_graphrnn(
     given the graph so far (GraphRNN-S)."""
     from .graphrnn_learner import GraphRNNLearner
 
-    _positive(width=width, depth=depth, edge_width=edge_width)
+    positive(width=width, depth=depth, edge_width=edge_width)
     if window < 0:
         raise UsageError(f"option 'window' needs a number of at least 0, not {window}")
     kind, nodes_max = signature.input, _nodes_max(signature)
@@ -71,9 +73,3 @@ def _nodes_max(signature: Signature) -> int:
     if signature.input.single or not signature.input.nodes_max:
         raise NotApplicable("needs to know how many nodes a graph has at most (Graph.nodes_max)")
     return int(signature.input.nodes_max)
-
-
-def _positive(**options: int) -> None:
-    for name, value in options.items():
-        if value < 1:
-            raise UsageError(f"option {name!r} needs a number of at least 1, not {value}")

@@ -7,6 +7,8 @@ from typing import Any
 
 from dlbench import Graph, ModelSpec, NotApplicable, Sample, Signature, Tokens, UsageError
 
+from .checks import positive
+
 
 def build_smiles_rnn(
     signature: Signature, *, width: int = 256, depth: int = 1, embedding: int = 64, cell: str = "gru",
@@ -18,7 +20,7 @@ def build_smiles_rnn(
 
     if cell not in CELLS:
         raise UsageError(f"option 'cell' is {' or '.join(CELLS)}, not {cell!r}")
-    _positive(width=width, depth=depth, embedding=embedding, temperature=temperature)
+    positive(width=width, depth=depth, embedding=embedding, temperature=temperature)
     if not 0 <= dropout < 1:
         raise UsageError(f"option 'dropout' is at least 0 and below 1, not {dropout}")
     kind = signature.input
@@ -39,7 +41,7 @@ def build_molgan(
         raise NotApplicable("needs kinds of edges, and to know how many nodes the largest graph has")
     from .molgan_learner import SHOWN, MolGAN
 
-    _positive(width=width / 4, noise=noise, critic_steps=critic_steps)
+    positive(width=width / 4, noise=noise, critic_steps=critic_steps)
     if shown not in SHOWN:
         raise UsageError(f"option 'shown' is {', '.join(SHOWN[:-1])} or {SHOWN[-1]}, not {shown!r}")
     return MolGAN(
@@ -66,9 +68,3 @@ def models() -> Iterable[ModelSpec]:
         paper="De Cao & Kipf 2018, MolGAN: An implicit generative model for small molecular graphs",
         recipes={Graph: {"optimizer": "adam[beta1=0.0,beta2=0.9]"}},
     )
-
-
-def _positive(**options: float) -> None:
-    for name, value in options.items():
-        if not value > 0:
-            raise UsageError(f"option {name!r} is above 0, not {value}")

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import dlbench_gan
 import dlbench_optim
-from dlbench import Batch, Image, OptimizerSpec, Sample, ScheduleSpec, Signature, Vector
+from dlbench import Batch, Image, OptimizerSpec, Sample, ScheduleSpec, Signature, UsageError, Vector
 from dlbench.contract.choice import option_defaults
 from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
+from dlbench_gan.declare_points import players
 from dlbench_gan.gan import GAN
-from dlbench_gan.networks import Discriminator, Generator
 from workshop import cell
 
 pytestmark = pytest.mark.numbers
@@ -74,10 +74,23 @@ def test_samples_depend_on_the_given_generator_alone() -> None:
     assert not torch.equal(first, model.sample(9, torch.Generator().manual_seed(2)))
 
 
-def test_defaults_are_those_of_the_constructors() -> None:
+def test_options_that_are_not_given_are_those_of_the_constructors_for_points() -> None:
     own = option_defaults(SPEC.build)
-    assert own == option_defaults(GAN) == option_defaults(Generator)
-    assert option_defaults(Discriminator).items() <= own.items()
+    assert own.keys() == option_defaults(GAN).keys()
+    asked = players(POINTS, **{name: None for name, value in own.items() if value is None})
+    assert asked.pop("shape") == (2,)
+    assert {**own, **asked} == option_defaults(GAN)
+
+
+def test_pictures_are_bounded_and_their_discriminator_forgets() -> None:
+    model = SPEC.build(IMAGES)
+    assert [type(layer) for layer in model.generator.layers[:2]] == [nn.Linear, nn.BatchNorm1d]
+    assert {layer.p for layer in model.discriminator.modules() if isinstance(layer, nn.Dropout)} == {0.3}
+    nn.init.constant_(model.generator.layers[-2].bias, 5.0)
+    assert 0.9 < model.sample(3, torch.Generator().manual_seed(0)).min() <= 1
+    assert not any(isinstance(layer, nn.Dropout) for layer in SPEC.build(IMAGES, dropout=0.0).modules())
+    with pytest.raises(UsageError, match="'dropout' is from 0 to below 1, not 1"):
+        SPEC.build(IMAGES, dropout=1.0)
 
 
 def test_gradient_reaches_every_parameter() -> None:

@@ -13,13 +13,13 @@ from dlbench import Batch, ConditionalSample, Image, Sample, Signature
 from dlbench.data import Data
 from dlbench.data.batches import GatheredBatches
 
+from ..drawing import sheet
 from .judging import Judge, warnings
 from .read import Pictures
 
 SEED = 50
 SPLIT_SEEDS = {"train": 1, "val": 2, "test": 3, "pictures": 4}
 ROWS = COLUMNS = 10
-SMALLEST = 320  # pixels of a drawn grid's side
 
 
 class PictureGeneration:
@@ -73,7 +73,7 @@ class PictureGeneration:
     def pictures(self, learner: Any) -> dict[str, NDArray[np.uint8]]:
         """A grid of samples; with `by_class` each column is of one class."""
         asked = torch.arange(ROWS * COLUMNS, device=self.device) % COLUMNS if self.by_class else None
-        return {"samples": grid(self._draw(learner, ROWS * COLUMNS, "pictures", asked))}
+        return {"samples": sheet(self._draw(learner, ROWS * COLUMNS, "pictures", asked).split(COLUMNS))}
 
     def _draw(self, learner: Any, count: int, split: str, asked: Tensor | None) -> Tensor:
         """Samples (count, C, H, W), clamped. Raises ValueError for another shape."""
@@ -84,18 +84,3 @@ class PictureGeneration:
             got = tuple(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
             raise ValueError(f"sample returned {got} instead of pictures of the shape {expected}")
         return samples.to(self.device).float().clamp(-1, 1)
-
-
-def grid(pictures: Tensor, columns: int = COLUMNS) -> NDArray[np.uint8]:
-    """Pictures (N, C, H, W) from -1 to 1, row by row, as one of (H, W, 3), enlarged where it is small. What isn't
-    finite is black."""
-    shades = ((pictures.nan_to_num(nan=-1.0) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
-    count, channels, height, width = shades.shape
-    rows = -(-count // columns)
-    sheet = np.zeros((rows * columns, channels, height, width), dtype=np.uint8)
-    sheet[:count] = shades
-    whole = sheet.reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
-    whole = whole.reshape(rows * height, columns * width, channels)
-    factor = -(-SMALLEST // whole.shape[1])
-    whole = whole.repeat(factor, axis=0).repeat(factor, axis=1)
-    return np.ascontiguousarray(np.broadcast_to(whole, (*whole.shape[:2], 3)))

@@ -14,9 +14,9 @@ from dlbench import Batch, Batches, Image, Signature, Translate
 from dlbench.data import Data
 from dlbench.data.batches import GatheredBatches
 
+from ..drawing import sheet
 from ..images.network import checksum
 from .domains import Domains, Split
-from .drawing import sheet
 from .recognizer import Recognizer, as_floats
 
 JUDGED_TOGETHER = 500
