@@ -9,6 +9,7 @@ from typing import Any
 from dlbench import ConditionalSample, Image, ModelSpec, NotApplicable, Sample, Signature, UsageError, Vector
 
 KINDS = [(Vector, Sample), (Image, Sample), (Vector, ConditionalSample), (Image, ConditionalSample)]
+DIGITS: dict[Any, Any] = {name: {"lr": 4e-3} for name in ("digits_gen", "digits_by_class")}
 POINT_WIDTH, PICTURE_WIDTH = 128, 32  # where nobody asks for one
 
 
@@ -24,13 +25,16 @@ def build_vae(signature: Signature, *, width: int = 256, depth: int = 2, latent:
 
 def build_ddpm(
     signature: Signature, *, width: int | None = None, depth: int = 4, fourier: int = 32, mults: str | int = "1-2",
-    blocks: int = 1, attention: int = 0, dropout: float = 0.0, guidance: float = 0.0, schedule: str = "log_snr",
+    blocks: int = 1, attention: int = 0, dropout: float = 0.0, guidance: float = 0.0, schedule: str | None = None,
     steps: int = 100, predict: str = "v", sampler: str = "ddpm", eta: float = 0.0, sample_steps: int = 0,
     variance: str = "small",
 ) -> Any:  # fmt: skip
     """For points `width`, `depth` and `fourier` hold, for pictures `width`, `mults`, `blocks`, `attention` and
-    `dropout`."""
+    `dropout`. `schedule` is log_snr for points, where it is what matters, and cosine for pictures, if none is given."""
     from .ddpm_learner import DDPM
+
+    if schedule is None:
+        schedule = "cosine" if isinstance(signature.input, Image) else "log_snr"
 
     own = {
         "schedule": schedule, "steps": steps, "predict": predict, "sampler": sampler, "eta": eta,
@@ -78,7 +82,7 @@ def models() -> Iterable[ModelSpec]:
         accepts=KINDS,
         family="diffusion",
         paper="Ho, Jain & Abbeel 2020, Denoising Diffusion Probabilistic Models",
-        recipes={Vector: averaged, Image: averaged},
+        recipes={Vector: averaged, Image: averaged, **DIGITS},
     )
     yield ModelSpec(
         name="flow_matching",
@@ -86,7 +90,7 @@ def models() -> Iterable[ModelSpec]:
         accepts=KINDS,
         family="flow",
         paper="Lipman et al. 2023, Flow Matching for Generative Modeling; Liu, Gong & Liu 2023, Flow Straight and Fast",
-        recipes={Vector: averaged, Image: averaged},
+        recipes={Vector: averaged, Image: averaged, **DIGITS},
     )
 
 

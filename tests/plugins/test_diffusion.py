@@ -27,6 +27,7 @@ from dlbench_diffusion.ddpm_learner import DDPM
 from dlbench_diffusion.flow_learner import FlowMatching
 from dlbench_diffusion.point_network import PointNetwork
 from dlbench_diffusion.scaling import Unit
+from dlbench_diffusion.schedules import alpha_bars
 from dlbench_diffusion.unet import UNet
 from dlbench_diffusion.vae_learner import VAE
 from workshop import cell, message, planned
@@ -107,10 +108,19 @@ def test_defaults_are_those_of_the_constructors() -> None:
     assert own["vae"].items() <= option_defaults(VAE).items()
     points, pictures = option_defaults(PointNetwork), option_defaults(UNet)
     for name, learner in (("ddpm", DDPM), ("flow_matching", FlowMatching)):
-        assert option_defaults(learner).items() <= own[name].items()
+        given = {option: value for option, value in own[name].items() if value is not None}
+        assert {k: v for k, v in option_defaults(learner).items() if k != "schedule"}.items() <= given.items()
         assert (own[name]["depth"], own[name]["fourier"]) == (points["depth"], points["fourier"])
         assert own[name]["dropout"] == pictures["dropout"]
         assert SPECS[name].build(POINTS).network.first.out_features == points["width"]
+
+
+def test_points_and_pictures_have_a_schedule_each_where_none_is_asked_for() -> None:
+    for signature, schedule in ((POINTS, "log_snr"), (IMAGES, "cosine")):
+        signal = SPECS["ddpm"].build(signature).signal
+        torch.testing.assert_close(signal, alpha_bars(schedule, 100).sqrt().float())
+        assert torch.equal(SPECS["ddpm"].build(signature, schedule=schedule).signal, signal)
+    assert not torch.equal(SPECS["ddpm"].build(IMAGES, schedule="log_snr").signal, signal)
 
 
 def test_the_published_network_has_its_published_number_of_parameters() -> None:

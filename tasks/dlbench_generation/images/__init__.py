@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from dlbench import Block, ConditionalSample, DataSet, Image, Metric, Sample, Suite, TaskSpec
+from dlbench import ConditionalSample, DataSet, Image, Metric, Sample, TaskSpec
 
 from . import load
+from .suites import suites as suites
 
 OTHERS = (
     Metric(name="frechet_floor", unit="distance", higher_is_better=False),
@@ -86,17 +87,3 @@ def _files(name: str) -> dict[str, Any]:
         return {"data": load.cifar10_files, "datasets": tuple(CIFAR10_SOURCES.values())}
     found: DataSet | None = {"mnist": MNIST, "fashion": FASHION_MNIST}.get(name)
     return {"data": found}
-
-
-def suites() -> Iterable[Suite]:
-    yield Suite(
-        name="images_gen",
-        blocks=(
-            Block(
-                models=("noise", "bootstrap", "gaussian", "gan"),
-                tasks=("mnist_gen", "fashion_gen"),
-            ),
-        ),
-        seeds=3,
-        description="Pictures of 28x28 drawn anew, beside noise, training pictures and one Gaussian",
-    )

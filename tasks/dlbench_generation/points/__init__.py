@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import Metric, Sample, Settings, Suite, TaskSpec, Vector
+from dlbench import Block, Metric, ProfileProtocol, Sample, Settings, Suite, TaskSpec, Vector
 from dlbench.data import Data
 
 from .files import EARTH, HEADERS, earth_files
@@ -127,4 +127,14 @@ def mixtures() -> Iterable[TaskSpec]:
 
 
 def suites() -> Iterable[Suite]:
-    return []
+    drawn = ("noise", "bootstrap", "gan", "pacgan", "wgan_gp", "ddpm", "flow_matching")
+    yield Suite(
+        name="points",
+        blocks=(
+            Block(models=drawn, tasks=("ring8", "grid25", "moons")),
+            Block(models=("noise", "bootstrap", "vmf_kde", "vae", "gan", "ddpm", "flow_matching"), tasks=("earth",)),
+        ),
+        seeds=3,
+        profile=ProfileProtocol(rounds=5, block_s=0.1, warmup_s=0.2),
+        description="Points drawn anew: Gaussians on a ring and on a grid, two arcs, fires on the earth",
+    )
