@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +27,20 @@ QUOTED = re.compile(
 )
 
 
-def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
+def publish(by_suite: dict[str, list[Record]], target: Path, gallery: Path | None = None) -> list[Path]:
     """Write `target/SUITE/MACHINE/{leaderboard.csv,metrics.csv,records/}`; returns the folders. What was published
-    there before stays, unless a new record stands for the same square."""
+    there before stays, unless a new record stands for the same square. `gallery`: the folder of the records' pictures,
+    where these are published too, of the first seed of each row, in `pictures/`."""
     folders: dict[Path, dict[str, Record]] = {}
     for suite, records in by_suite.items():
         for record in records:
             folder = target / slug(suite) / slug(record["environment"]["machine"])
             public = Record({**scrubbed(record.body), "suite": suite})
-            for shown in ("samples", "pictures"):  # they may be the data set's, whose licence may forbid it
-                public.body.pop(shown, None)
+            shown = record.body.get("pictures", []) if gallery else []
+            for what in ("samples", "pictures"):  # they may be the data set's, whose licence may forbid it
+                public.body.pop(what, None)
+            if shown and _is_first(record, records):
+                public.body["pictures"] = [_hang(Path(gallery or "") / file, record, folder) for file in shown]
             folders.setdefault(folder, {})[square_of(public)] = public
     for folder, squares in folders.items():
         found, _ = read_records(sorted((folder / "records").glob("*.json")))
@@ -50,6 +55,23 @@ def publish(by_suite: dict[str, list[Record]], target: Path) -> list[Path]:
         leaderboard.write_csv(leaderboard.rows(together), folder / "leaderboard.csv")
         leaderboard.write_csv(leaderboard.metrics(together), folder / "metrics.csv")
     return sorted(folders)
+
+
+def _is_first(record: Record, records: list[Record]) -> bool:
+    """Whether no record of the same row has a smaller seed."""
+    who = ("type", "task", "model", "variant", "runtime")
+    row = [record[key] for key in who]
+    return all(record["seed"] <= other["seed"] for other in records if [other[key] for key in who] == row)
+
+
+def _hang(picture: Path, record: Record, folder: Path) -> str:
+    """Copy a picture under a name that says what it shows; returns the name."""
+    model, task = (f"{record[what]['name']}[{record[what]['options']}]".replace("[]", "") for what in ("model", "task"))
+    which = picture.stem.rpartition("--")[2]
+    name = "--".join(slug(part) for part in (task, model, record["variant"], which) if part) + picture.suffix
+    (folder / "pictures").mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(picture, folder / "pictures" / name)
+    return name
 
 
 def square_of(record: Record) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dlbench import Block, ProfileProtocol, Settings, Suite
 
 POINTS: Settings = {"budget.steps": 1500, "batch_size": 128, "evaluate_every": 500}
-PICTURES: Settings = {"budget.steps": 1000, "evaluate_every": 500}
+PICTURES: Settings = {"budget.steps": 1500, "evaluate_every": 500}
 DRAWN = (
     "noise", "bootstrap", "gaussian", "kde", "vae", "gan", "dcgan[noise=32,width=32]", "sagan[noise=32,width=8]",
-    "ddpm[width=16,sample_steps=25]", "flow_matching[width=16,steps=10]",
+    "ddpm[width=12,sample_steps=25]", "flow_matching[width=12,steps=10]",
 )  # fmt: skip
 
 
@@ -23,9 +23,9 @@ def generative() -> Suite:
                 set=POINTS,
                 variant="1,500 steps of 128",
             ),
-            Block(models=DRAWN, tasks=("digits_gen",), set=PICTURES, variant="1,000 steps"),
+            Block(models=DRAWN, tasks=("digits_gen",), set=PICTURES, variant="1,500 steps"),
             Block(models=("bootstrap", "gaussian", "cgan"), tasks=("digits_by_class",), set=PICTURES,
-                  variant="1,000 steps"),
+                  variant="1,500 steps"),
             Block(models=("identity", "cyclegan"), tasks=("digits_inverted",)),
             Block(models=("erdos_renyi", "graphvae", "graphrnn"), tasks=("community_small[communities=random]",)),
         ),

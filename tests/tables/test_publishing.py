@@ -53,6 +53,28 @@ def test_a_new_record_replaces_the_one_of_its_square_and_no_other(tmp_path: Path
     ]  # fmt: skip
 
 
+def test_pictures_are_published_where_asked_of_the_first_seed_of_each_row_under_names_that_say_what_they_show(
+    tmp_path: Path,
+) -> None:
+    gallery = tmp_path / "pictures"
+    gallery.mkdir()
+    drawn = []
+    for seed in (0, 1):
+        (gallery / f"x-s{seed}--samples.png").write_bytes(b"seed %d" % seed)
+        drawn.append(cell(0.5, seed=seed, variant="short", pictures=[f"x-s{seed}--samples.png"]))
+    (folder,) = publish({"quick": [*drawn, profile()]}, tmp_path / "without")
+    assert not (folder / "pictures").exists()
+    (folder,) = publish({"quick": [*reversed(drawn), profile()]}, tmp_path / "with", gallery)
+    (picture,) = (folder / "pictures").iterdir()
+    assert picture.read_bytes() == b"seed 0"
+    found = [json.loads(path.read_text()) for path in (folder / "records").glob("*.json")]
+    assert {body["seed"]: body.get("pictures") for body in found if body["type"] == "cell"} == {
+        0: [picture.name], 1: None,
+    }  # fmt: skip
+    task, model = drawn[0]["task"]["name"], drawn[0]["model"]["name"]
+    assert picture.name == f"{task}--{model}--short--samples.png"
+
+
 def test_which_of_several_equal_gpus_ran_it_makes_no_other_square(tmp_path: Path) -> None:
     (folder,) = publish({"quick": [cell(0.5, runtime={"device": "cuda:0"})]}, tmp_path)
     publish({"quick": [cell(0.6, runtime={"device": "cuda:1"}, model={"digest": "m2"})]}, tmp_path)
