@@ -40,7 +40,10 @@ def models() -> Iterable[ModelSpec]:
         accepts=[(Image, Sample), (Image, ConditionalSample)],
         family="GAN",
         paper="Zhang, Goodfellow, Metaxas and Odena 2019, Self-Attention Generative Adversarial Networks",
-        recipes={Image: {"optimizer": adam, "generator.lr": 1e-4, "discriminator.lr": 4e-4}},
+        recipes={
+            Image: {"optimizer": adam, "generator.lr": 1e-4, "discriminator.lr": 4e-4},
+            "digits_gen": {"generator.lr": 1e-3, "discriminator.lr": 4e-3, "schedule": "cosine"},  # as for dcgan
+        },
     )
 
 
