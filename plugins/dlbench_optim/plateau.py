@@ -1,7 +1,9 @@
-"""Reduce on plateau, and stop at a smallest learning rate. No torch."""
+"""Schedules that look at the validation scores: reduce on plateau, reduce when the change is small. No torch."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
 from math import inf
 from typing import Any
 
@@ -28,15 +30,50 @@ def plateau(
         )
     if stop and min_factor == 0:
         raise UsageError("plateau[stop=true] needs a min_factor above 0, or training would never end")
-    return _Plateau(factor, patience, threshold, min_factor, stop)
+
+    def walk(history: tuple[float, ...]) -> Any:
+        now, best, waited = 1.0, -inf, 0
+        for score in history:
+            if score > best + (threshold * abs(best) if best > -inf else 0.0):
+                best, waited = score, 0
+                continue
+            waited += 1
+            if waited > patience:
+                now, waited = now * factor, 0
+                if now < min_factor:
+                    if stop:
+                        return Stop
+                    now = min_factor
+        return now
+
+    return _OfHistory(walk)
 
 
-class _Plateau:
+def threshold(*, change: float = 0.01, factor: float = 0.5, relative: bool = True, min_factor: float = 0.01) -> Factor:
+    """Multiply by `factor` after each evaluation whose validation score differs from the last one's by less than
+    `change`, up or down; `relative`: times the size of the last one (annealing in Ruder, 2016, section 2.2).
+
+    Where `plateau` asks for a new best, this asks for movement: it anneals as soon as training has settled, also where
+    scores still rise a little, and not while they jump. The factor stays at `min_factor` once it would fall below.
+    """
+    if change <= 0 or not 0 < factor < 1 or not 0 <= min_factor < 1:
+        raise UsageError("threshold needs a change above 0, 0 < factor < 1, and 0 <= min_factor < 1")
+
+    def walk(history: tuple[float, ...]) -> float:
+        now = 1.0
+        for last, score in pairwise(history):
+            if abs(score - last) < change * (abs(last) if relative else 1.0):
+                now = max(min_factor, now * factor)
+        return now
+
+    return _OfHistory(walk)
+
+
+class _OfHistory:
     """A function of the history alone; the last answer is kept for as long as no evaluation is added."""
 
-    def __init__(self, factor: float, patience: int, threshold: float, min_factor: float, stop: bool) -> None:
-        self.factor, self.patience, self.threshold = factor, patience, threshold
-        self.min_factor, self.stop = min_factor, stop
+    def __init__(self, walk: Callable[[tuple[float, ...]], Any]) -> None:
+        self._walk = walk
         self._history: tuple[float, ...] = ()
         self._answer: Any = 1.0  # a number or Stop
 
@@ -47,18 +84,3 @@ class _Plateau:
                 self._answer = self._walk(history)
             self._history = history
         return self._answer
-
-    def _walk(self, history: tuple[float, ...]) -> Any:
-        now, best, waited = 1.0, -inf, 0
-        for score in history:
-            if score > best + (self.threshold * abs(best) if best > -inf else 0.0):
-                best, waited = score, 0
-                continue
-            waited += 1
-            if waited > self.patience:
-                now, waited = now * self.factor, 0
-                if now < self.min_factor:
-                    if self.stop:
-                        return Stop
-                    now = self.min_factor
-        return now

@@ -156,6 +156,9 @@ def test_a_warm_up_multiplies_the_schedules_that_have_a_clock_of_their_own(name:
         "inverse_sqrt[warmup_steps=0]",
         "plateau[factor=1.0]",
         "plateau[stop=true,min_factor=0.0]",
+        "threshold[change=0.0]",
+        "threshold[factor=1.0]",
+        "threshold[min_factor=1.0]",
         "cosine[ends=0.1]",
     ],
 )
@@ -239,3 +242,24 @@ def test_plateau_depends_on_the_history_alone_and_walks_it_once() -> None:
     assert walks == 1
     assert f(Progress(history=short)) == 0.5
     assert f(Progress(history=tuple(long))) == 0.25
+
+
+# --- threshold --------------------------------------------------------------------------------------------
+
+
+def test_threshold_anneals_after_each_change_that_is_small_for_its_size() -> None:
+    scores = [100.0, 90.0, 89.2, 89.2, 95.0, 94.1]  # changes of 10, 0.9, 0, 6.5 and 0.95 %
+    assert answers("threshold[change=0.0092]", scores) == [1.0, 1.0, 1.0, 0.5, 0.25, 0.25, 0.25]
+    assert answers("threshold[change=0.0096,factor=0.1]", scores)[-1] == pytest.approx(1e-2)
+
+
+def test_threshold_sees_losses_and_accuracies_alike_and_absolute_changes_too() -> None:
+    scores = [0.5, 0.56, 0.57, 0.571]
+    assert answers("threshold[change=0.05,relative=false]", scores) == [1.0, 1.0, 1.0, 0.5, 0.25]
+    assert answers("threshold[change=0.05,relative=false]", [-s for s in scores]) == [1.0, 1.0, 1.0, 0.5, 0.25]
+
+
+def test_threshold_stays_at_the_smallest_factor_and_takes_nan_for_no_small_change() -> None:
+    assert answers("threshold[min_factor=0.2]", [1.0] * 6) == [1.0, 1.0, 0.5, 0.25, 0.2, 0.2, 0.2]
+    assert answers("threshold", [1.0, math.nan, math.nan])[-1] == 1.0
+    assert answers("threshold", [0.0, 0.0])[-1] == 1.0  # nothing is small for the size of 0
