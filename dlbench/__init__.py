@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .contract.kinds import NextToken as NextToken
     from .contract.kinds import NodeClasses as NodeClasses
     from .contract.kinds import NodeValue as NodeValue
+    from .contract.kinds import Objective as Objective
     from .contract.kinds import OutputKind as OutputKind
     from .contract.kinds import PixelValue as PixelValue
     from .contract.kinds import Sample as Sample
@@ -84,7 +85,7 @@ _HOMES = {
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
         "Hypergraph", "DynamicGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags", "TokenSequence",
         "NodeClasses", "NodeValue", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample",
-        "ConditionalSample", "Translate", "Mask", "PixelValue", "Boxes",
+        "ConditionalSample", "Translate", "Mask", "PixelValue", "Boxes", "Objective",
     ),
     "contract.values": (
         "TokenBatch", "SeriesBatch", "ImageBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",

@@ -343,3 +343,21 @@ class Translate(OutputKind):
     def shape(self, inputs: Any) -> tuple[int, ...]:
         """Of what `translate(inputs)` returns."""
         return tuple(inputs.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective(OutputKind):
+    """A point where a function is small: the function is the task's loss, and the model is the point.
+
+    `predict(inputs)` returns the point, float (D,), one for the whole batch; `start` is where the search for it begins.
+    The input kind is `Vector(features=D)`: its rows are draws of the noise of a step's gradient, zeros where there is
+    none. There are no targets.
+    """
+
+    start: tuple[float, ...]
+
+    def shape(self, inputs: Any) -> tuple[int, ...]:
+        return (len(self.start),)
+
+    def __str__(self) -> str:
+        return f"{self.label()}[{len(self.start)}]"

@@ -1,9 +1,9 @@
-"""Linear and fully connected networks, and MLP-Mixer."""
+"""Linear and fully connected networks, MLP-Mixer, and a single point."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dlbench import (
     Classes,
@@ -15,6 +15,7 @@ from dlbench import (
     NodeClasses,
     NodeValue,
     NotApplicable,
+    Objective,
     Signature,
     Value,
     Vector,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def dlbench_models() -> Iterator[ModelSpec]:
-    """`perceptron`, `mlp` and, for images, `mlp_mixer`."""
+    """`perceptron`, `mlp`, `mlp_mixer` for images, and `point` for functions to be minimized."""
     yield ModelSpec(
         name="perceptron",
         build=_build_perceptron,
@@ -60,6 +61,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
         paper="Tolstikhin, Houlsby, Kolesnikov, Beyer, Zhai and others 2021, MLP-Mixer: An all-MLP Architecture for "
         "Vision",
     )
+    yield ModelSpec(name="point", build=_build_point, accepts=[(Vector, Objective)], family="Point")
 
 
 def _build_perceptron(signature: Signature) -> nn.Module:
@@ -78,11 +80,15 @@ def _build_mlp(
     dropout: float = 0.0,
     input_dropout: float = 0.0,
     readout: str | None = None,
+    norm: Literal["batch", "layer", "group"] | None = None,
 ) -> nn.Module:
-    """`readout`: of whole graphs, `mean` over the nodes where none is given, `sum` or `max`."""
+    """`norm`: before each rectifier, none where none is given. `readout`: of whole graphs, `mean` over the nodes where
+    none is given, `sum` or `max`."""
     from .shapes import multilayer
 
-    return multilayer(signature, readout, width=width, depth=depth, dropout=dropout, input_dropout=input_dropout)
+    return multilayer(
+        signature, readout, width=width, depth=depth, dropout=dropout, input_dropout=input_dropout, norm=norm
+    )
 
 
 def _build_mlp_mixer(
@@ -100,3 +106,10 @@ def _build_mlp_mixer(
         channels=image.channels, size=(image.height, image.width), num_classes=classes.num_classes, patch=patch,
         width=width, depth=depth, dropout=dropout,
     )  # fmt: skip
+
+
+def _build_point(signature: Signature) -> nn.Module:
+    """It begins where the task says."""
+    from .point import Point
+
+    return Point(start=signature.output.start)

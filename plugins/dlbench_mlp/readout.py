@@ -35,6 +35,7 @@ class ReadoutMLP(nn.Module):
         depth: int = 2,
         dropout: float = 0.0,
         input_dropout: float = 0.0,
+        norm: str | None = None,
     ) -> None:
         super().__init__()
         if level not in ("graphs", "edges"):
@@ -42,7 +43,7 @@ class ReadoutMLP(nn.Module):
         if readout not in READOUTS:
             raise ValueError(f"readout is one of {', '.join(READOUTS)}, not {readout!r}")
         self.level, self.readout, self.input_dropout = level, readout, input_dropout
-        self.hidden = hidden_layers(features, width, depth, dropout)
+        self.hidden = hidden_layers(features, width, depth, dropout, norm)
         before = 2 * width if level == "edges" else width
         half, quarter = max(before // 2, 1), max(before // 4, 1)
         self.output = nn.Sequential(

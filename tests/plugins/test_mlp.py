@@ -250,6 +250,22 @@ def test_depth_counts_hidden_layers() -> None:
         MLP(features=6, num_classes=3, depth=0)
 
 
+@pytest.mark.parametrize(
+    ("norm", "kind"), [("batch", torch.nn.BatchNorm1d), ("layer", torch.nn.LayerNorm), ("group", torch.nn.GroupNorm)]
+)
+def test_a_norm_stands_before_each_rectifier(norm: str, kind: type) -> None:
+    model = MLP(features=6, num_classes=3, width=12, norm=norm)
+    kinds = [type(module) for module in model.hidden]
+    assert kinds == [torch.nn.Linear, kind, torch.nn.ReLU] * 2
+    with torch.no_grad():
+        model.hidden[0].weight.mul_(1000).add_(5)
+    states = model.hidden[:2](torch.randn(64, 6))
+    assert states.mean().abs() < 0.1
+    assert states.square().mean().item() == pytest.approx(1, abs=0.1)
+    with pytest.raises(ValueError, match="norm is one of batch, layer, group or none, not 'bath'"):
+        MLP(features=6, num_classes=3, norm="bath")
+
+
 @pytest.mark.parametrize("name", list(SPECS))
 def test_option_defaults_are_the_constructors(name: str) -> None:
     parameters = inspect.signature(CONSTRUCTORS[name]).parameters
