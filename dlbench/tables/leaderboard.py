@@ -38,7 +38,10 @@ METRIC_COLUMNS = (
 TEXTS = frozenset({
     "suite", "task", "task_version", "model", "family", "options", "variant", "metric", "unit", "status", "flags",
     "precision", "device", "machine", "torch", "dlbench", "plugin", "plugin_version", "records", "split", "rank",
+    "tuned",
 })  # fmt: skip
+TUNED = "tuned"
+"""A column of its own, where a row's recipe was tuned: what was chosen, and how it was found."""
 COUNTS = frozenset({"seeds", "folds", "params", "batch_size", "threads"})
 BOOLEANS = frozenset({"higher_is_better", "compile"})
 MIB = 2**20
@@ -46,12 +49,13 @@ MIB = 2**20
 
 def rows(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
     """The leaderboard, in the fixed column order: table by table, the best mean first. Columns for the milestones of
-    tasks follow, where there are any."""
+    tasks follow, and one for what tuning chose, where there are any."""
     found = groups(by_suite)
     rank, outliers = _standing(found)
     body = [(group.key, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
     body.sort(key=lambda pair: _order(*pair))
-    return _frame([row for _, row in body], (*COLUMNS, *columns_of(found)))
+    more = (TUNED,) if any(group.tuned for group in found) else ()
+    return _frame([row for _, row in body], (*COLUMNS, *columns_of(found), *more))
 
 
 def metrics(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
@@ -86,7 +90,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 def read_csv(path: Path) -> pd.DataFrame:
     """Read what `write_csv` wrote, with the same column types. Raises ValueError on a file of another shape."""
     header = pd.read_csv(path, nrows=0).columns
-    more = tuple(column for column in header if COLUMN.fullmatch(column))
+    more = tuple(column for column in header if COLUMN.fullmatch(column) or column == TUNED)
     if tuple(header) not in ((*COLUMNS, *more), METRIC_COLUMNS):
         raise ValueError(f"{path} is not a leaderboard or a metrics table of this version of dlbench")
     types: dict[str, Any] = {column: _dtype(column) for column in header}
@@ -106,14 +110,23 @@ def _row(group: Group, rank: str | None, outlier: bool) -> dict[str, Any]:
         "metric": task["metric"]["name"], "unit": task["metric"]["unit"],
         "higher_is_better": task["metric"]["higher_is_better"], **_interval(estimate), "folds": task["folds"],
         "fold_sd": _fold_sd(group), "rank": rank, **_yardsticks(group), "status": group.status(),
-        "flags": " ".join(_flags(group, estimate, outlier)), "batch_size": (head.get("recipe") or {}).get("batch_size"),
+        "flags": " ".join(_flags(group, estimate, outlier)), "batch_size": _batch_size(head),
         **_speed(group), "train_s": _mean_of(group, lambda cell: (cell.get("phases") or {}).get("train_s")),
         "epochs": _mean_of(group, lambda cell: cell.get("epochs")), "time_to_target_s": _time_to_target(group),
         "dlbench": head.get("dlbench"), "plugin": model.get("plugin"), "plugin_version": model.get("plugin_version"),
         "records": " ".join(record.name for record in group.records), **times(group),
+        TUNED: how_tuned(group.tuned),
     }  # fmt: skip
     row["params"] = next((c["params"] for c in group.ok if is_number(c.get("params"))), group.measured("params"))
     return row
+
+
+def how_tuned(tuned: Mapping[str, Any]) -> str:
+    """`lr=0.01 of log:1e-4..1,5; grid, 5 trials`; empty where nothing was tuned."""
+    if not tuned:
+        return ""
+    chosen = [f"{key}={value} of {tuned['over'].get(key)}" for key, value in tuned["chosen"].items()]
+    return f"{', '.join(chosen)}; {tuned['sampler']}, {tuned['trials']} trials"
 
 
 def _where(key: RowKey) -> dict[str, Any]:
@@ -169,6 +182,8 @@ def _flags(group: Group, estimate: Estimate, outlier: bool) -> list[str]:
         flags.add("unverified_data")
     if any("model" in (cell.get("layers") or {}).values() for cell in group.cells):
         flags.add("model_recipe")
+    if group.tuned.get("edge"):
+        flags.add("range_edge")
     if group.key.channels_last:
         flags.add("channels_last")
     if group.cells and group.profile is not None and group.profile.status != "ok":
@@ -267,6 +282,12 @@ def _order(key: RowKey, row: dict[str, Any]) -> tuple[Any, ...]:
     mean = row["mean"]
     best_first = math.inf if mean is None else (-mean if row["higher_is_better"] else mean)
     return (*key.table, row["rank"] is None, best_first, key.model, key.options)
+
+
+def _batch_size(head: Record) -> int | None:
+    """None for `all`, which is as many as the task has."""
+    size = (head.get("recipe") or {}).get("batch_size")
+    return size if isinstance(size, int) else None
 
 
 def _frame(body: list[dict[str, Any]], columns: tuple[str, ...]) -> pd.DataFrame:

@@ -1,18 +1,21 @@
-"""dlbench_regularize: augmentations, penalties, gradient noise and weight averaging. Torch is imported on build."""
+"""dlbench_regularize: augmentations, penalties, noise, bounds, weight averaging, and first weights. Torch is imported
+on build."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from dlbench import RegularizerSpec
+from dlbench import InitializerSpec, RegularizerSpec
+
+from . import declare_initial, declare_weights
 
 if TYPE_CHECKING:
     from dlbench import Regularizer
 
 
 def dlbench_regularizers() -> Iterable[RegularizerSpec]:
-    """One per file of this package."""
+    """What acts on inputs, losses and gradients, then what acts on weights and activations."""
     yield RegularizerSpec(
         name="crop_flip", build=_crop_flip, paper="He et al. (2016), Deep Residual Learning for Image Recognition"
     )
@@ -55,6 +58,11 @@ def dlbench_regularizers() -> Iterable[RegularizerSpec]:
         build=_dropedge,
         paper="Rong et al. (2020), DropEdge: Towards Deep Graph Convolutional Networks on Node Classification",
     )
+    yield from declare_weights.specs()
+
+
+def dlbench_initializers() -> Iterable[InitializerSpec]:
+    return declare_initial.specs()
 
 
 def _crop_flip(*, pad: int = 4, flip: bool = True) -> Regularizer:

@@ -7,7 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Regularizer, UsageError
+from dlbench import Batch, Learner, Optimizers, Regularizer, Signature, UsageError
+
+from .fits import check_images
 
 TABLE = 2**20
 
@@ -24,6 +26,9 @@ class AlternatingFlip(Regularizer):
     def __init__(self) -> None:
         self._seen: Tensor | None = None
         self._factors: Tensor | None = None
+
+    def start(self, learner: Learner, signature: Signature, optimizers: Optimizers) -> None:
+        check_images("alternating_flip", signature)
 
     def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
         images = batch.inputs

@@ -8,7 +8,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlbench import Batch, Regularizer, UsageError
+from dlbench import (
+    Batch,
+    Boxes,
+    Learner,
+    Mask,
+    NotApplicable,
+    Optimizers,
+    PixelValue,
+    Regularizer,
+    Signature,
+    UsageError,
+)
+
+from .fits import check_images
 
 
 class CropFlip(Regularizer):
@@ -23,6 +36,11 @@ class CropFlip(Regularizer):
         if pad < 0:
             raise UsageError(f"crop_flip needs a pad of at least 0, not {pad}")
         self.pad, self.flip = pad, flip
+
+    def start(self, learner: Learner, signature: Signature, optimizers: Optimizers) -> None:
+        check_images("crop_flip", signature)
+        if isinstance(signature.output, (Boxes, Mask, PixelValue)):
+            raise NotApplicable("the regularizer crop_flip moves pixels, but not the targets that say where they are")
 
     def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
         images = batch.inputs

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dlbench import Batch, GraphBatch, Regularizer, UsageError
+from dlbench import Batch, Graph, GraphBatch, Learner, NotApplicable, Optimizers, Regularizer, Signature, UsageError
 
 
 class DropEdge(Regularizer):
@@ -25,6 +25,10 @@ class DropEdge(Regularizer):
         self._edges: Tensor | None = None
         self._version, self._count = -1, 0
         self._pair = torch.empty(0)
+
+    def start(self, learner: Learner, signature: Signature, optimizers: Optimizers) -> None:
+        if not isinstance(signature.input, Graph):
+            raise NotApplicable(f"the regularizer dropedge works on graphs, not on {signature.input}")
 
     def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
         graphs = batch.inputs

@@ -7,7 +7,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Regularizer, UsageError
+from dlbench import Batch, Boxes, Learner, NotApplicable, Optimizers, Regularizer, Signature, UsageError
+
+from .fits import check_images
 
 
 class FlipBoxes(Regularizer):
@@ -16,6 +18,11 @@ class FlipBoxes(Regularizer):
 
     def __init__(self, *, horizontal: bool = True, vertical: bool = False) -> None:
         self.ways = [way for way, asked in enumerate((horizontal, vertical)) if asked]
+
+    def start(self, learner: Learner, signature: Signature, optimizers: Optimizers) -> None:
+        check_images("flip_boxes", signature)
+        if not isinstance(signature.output, Boxes):
+            raise NotApplicable(f"the regularizer flip_boxes is for images with boxes, not with {signature.output}")
 
     def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
         images, boxes = batch.inputs, batch.targets

@@ -7,7 +7,22 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Regularizer, UsageError
+from dlbench import (
+    Batch,
+    DynamicGraph,
+    Graph,
+    Hypergraph,
+    Learner,
+    NotApplicable,
+    Optimizers,
+    Regularizer,
+    Series,
+    Signature,
+    Tokens,
+    UsageError,
+)  # fmt: skip
+
+from .noise import generator_on
 
 
 class InputNoise(Regularizer):
@@ -22,19 +37,14 @@ class InputNoise(Regularizer):
             raise UsageError(f"input_noise needs an sd of at least 0, not {sd}")
         self.sd = sd
 
+    def start(self, learner: Learner, signature: Signature, optimizers: Optimizers) -> None:
+        if isinstance(signature.input, (Tokens, Series, Graph, Hypergraph, DynamicGraph)):
+            raise NotApplicable(f"the regularizer input_noise works on images and vectors, not on {signature.input}")
+
     def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
         inputs = batch.inputs
         if not isinstance(inputs, Tensor) or not inputs.is_floating_point():
             raise UsageError("the regularizer input_noise works on float tensors (images, vectors) only")
-        drawn = torch.randn(
-            inputs.shape, dtype=inputs.dtype, device=inputs.device, generator=_on(inputs.device, generator)
-        )
+        source = generator_on(inputs.device, generator)
+        drawn = torch.randn(inputs.shape, dtype=inputs.dtype, device=inputs.device, generator=source)
         return replace(batch, inputs=drawn.mul_(self.sd).add_(inputs))
-
-
-def _on(device: torch.device, generator: torch.Generator) -> torch.Generator:
-    """The CPU generator itself or, elsewhere, one on the device that is seeded from it: so that no noise is moved."""
-    if device.type == "cpu":
-        return generator
-    seed = int(torch.randint(0, 2**62, (), generator=generator))
-    return torch.Generator(device).manual_seed(seed)

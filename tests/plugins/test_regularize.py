@@ -32,6 +32,12 @@ PLACES = {
     "ema": "after_step",
     "dropedge": "on_batch",
     "flip_boxes": "on_batch",
+    "proximal_l1": "after_step",
+    "weight_noise": "on_batch",
+    "activation_noise": "start",
+    "max_norm": "after_step",
+    "clip_value": "on_gradients",
+    "swa": "after_step",
 }
 
 
