@@ -115,7 +115,7 @@ def pair_lines(catalog: Catalog, model: str, task: str) -> list[str]:
     """The recipe of a pair, each value with the layer that set it; or why they don't meet."""
     model_choice = catalog.checked("models", Choice.parse(model))
     task_choice = catalog.checked("tasks", Choice.parse(task))
-    model_spec, task_spec = catalog.model(model_choice.name), catalog.task(task_choice.name)
+    model_spec, task_spec = catalog.model(model_choice.name, model_choice.options), catalog.task(task_choice.name)
     resolved = recipe_of(model_spec, task_spec, Block(models=(), tasks=()), {})
     reason = why_skip(catalog, model_spec, task_spec, resolved.recipe, Runtime())
     head = f"{model_choice} on {task_choice}" + (f": skipped: {reason}" if reason else "")

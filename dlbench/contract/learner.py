@@ -101,7 +101,10 @@ class Learner(nn.Module):
         return optimizers.minimize(lambda: self.loss(batch))
 
     def parts(self) -> Mapping[str, Iterable[nn.Parameter]]:
-        """Named groups of parameters that a recipe can set apart (`discriminator.lr`) and a step can minimize alone."""
+        """Named groups of parameters that a recipe can set apart (`discriminator.lr`) and a step can minimize alone.
+        Of a learner that is made of learners, names are paths: `0/discriminator`. A recipe's key holds for the last
+        name of a path, `minimize(part="0")` for all below it. Such a learner has them as `members`, each with the verbs
+        of the output kind: the record keeps what each scores on test."""
         return {"all": self.parameters()}
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from itertools import accumulate
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import NotApplicable
 from .choice import Choice
 from .learner import Learner, Regularizer, overrides
 from .recipe import Recipe
@@ -69,12 +71,16 @@ class PartOptimizers:
         self._penalties = overrides(regularizers, "penalty")
         self._on_gradients = overrides(regularizers, "on_gradients")
         self._parts: dict[str, Part] = {}
+        self._below: dict[str, list[Part]] = {}
         groups = _trainable_parts(learner)
+        own = [*dict.fromkeys(name.rpartition("/")[2] for name in groups)]
         for name in dict(recipe.parts):
-            if name not in groups:
-                raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(groups) or 'none'}")
+            if name not in own:
+                raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(own) or 'none'}")
         for name, parameters in groups.items():
-            self._parts[name] = Part(parameters, recipe.part(name), ingredients)
+            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients)
+            for path in accumulate(name.split("/"), "{}/{}".format):  # the last one is the part's own name
+                self._below.setdefault(path, []).append(self._parts[name])
         self._all = list(self._parts.values())
         self._closures = any(p.closure for p in self._all)
         self._scaler = torch.amp.GradScaler(scale_for) if scale_for else None
@@ -84,7 +90,7 @@ class PartOptimizers:
 
     def minimize(self, loss: Tensor | Callable[[], Tensor], part: str | None = None) -> Tensor:
         """See `Optimizers.minimize`."""
-        parts = self._all if part is None else [self._named(part)]
+        parts = self._all if part is None else self._named(part)
         if self._closures and any(p.closure for p in parts):
             return self._minimize_closure(loss, parts)
         for p in parts:
@@ -123,10 +129,10 @@ class PartOptimizers:
         states = (state for part in self._all for state in part.optimizer.state.values())
         return sum(v.numel() * v.element_size() for s in states for v in s.values() if isinstance(v, Tensor))
 
-    def _named(self, part: str) -> Part:
-        if part not in self._parts:
+    def _named(self, part: str) -> list[Part]:
+        if part not in self._below:
             raise KeyError(f"there is no part {part!r} to minimize; parts: {', '.join(self._parts)}")
-        return self._parts[part]
+        return self._below[part]
 
     def _backward(self, value: Tensor, parts: list[Part], restricted: bool) -> None:
         total: Tensor = value
@@ -155,7 +161,10 @@ class PartOptimizers:
 
     def _minimize_closure(self, loss: Tensor | Callable[[], Tensor], parts: list[Part]) -> Tensor:
         if len(parts) != 1:
-            raise ValueError("an optimizer with a closure minimizes one part at a time: name the part")
+            names = ", ".join(name for name, part in self._parts.items() if part in parts)
+            raise NotApplicable(
+                f"an optimizer that evaluates its loss several times needs one part, not {names} at once"
+            )
         if not callable(loss):
             raise TypeError("this optimizer evaluates its loss several times: give minimize a closure, not a tensor")
         part = parts[0]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, unknown
-from .choice import only_defaults
+from .choice import Options, only_defaults
 from .importing import guest
 from .kinds import InputKind, Kind, OutputKind
 from .recipe import Settings
@@ -32,6 +32,10 @@ class ModelSpec:
     `why_not(input_kind, output_kind, runtime)`: an early reason to skip, or None.
     `preload`: modules that the fork server imports so that cells start fast.
     An open family is named `timm:*`: `-m timm:resnet18` calls `build(signature, member="resnet18", ...)`.
+    `wraps`: the option whose value names another model, as in `ensemble[model=lenet5]`. `build(signature, make=...,
+    **options)` then also gets a function that returns a fresh learner of that model on the task, each time another.
+    Of the pairs in `accepts` it takes those that the other model takes, and has its recipes. `inner` is that model's
+    spec and its options, filled in by the catalog.
     """
 
     name: str
@@ -43,6 +47,8 @@ class ModelSpec:
     why_not: Callable[[type[InputKind], type[OutputKind], Runtime], str | None] | None = None
     preload: tuple[str, ...] = ()
     member: str | None = None
+    wraps: str = ""
+    inner: tuple[ModelSpec, Options] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

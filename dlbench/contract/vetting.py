@@ -176,7 +176,7 @@ def _seeds(value: Any) -> bool:
 PARTS = (Metric, Reference, DataSet, DataFile, Block, ProfileProtocol)
 TABLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("name", _name, "a text of letters, digits and _ . + - : without blanks, brackets, slashes or commas"),
-    ("family paper unit version description monitor source licence variant sha256", _text, "a text on one line"),
+    ("family paper unit version description monitor wraps source licence variant sha256", _text, "a text on one line"),
     ("path", _inside, "a path relative to the data root, with forward slashes"),
     ("preload urls models tasks", _each(_text), "a tuple of texts"),
     ("build load", _function, "a function whose parameters can be read"),
@@ -198,6 +198,7 @@ TABLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("files", _each(_is(DataFile)), "a tuple of DataFile"),
     ("higher_is_better heavy closure", _is(bool), "True or False"),
     ("member", _either(_none, _text), "None or a text"),
+    ("inner", _none, "None: the catalog fills it in"),
     ("recipe set", _settings, "a mapping from keys of the recipe to values"),
     ("recipes", _recipes, "a mapping from a task's name or a kind's class to settings"),
     ("blocks", lambda value: bool(value) and _each(_is(Block))(value), "a tuple of at least one Block"),

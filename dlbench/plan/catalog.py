@@ -23,7 +23,7 @@ from typing import Any
 import pluggy
 
 from ..contract import hookspecs
-from ..contract.choice import Choice, check_options
+from ..contract.choice import Choice, Options, check_options, option_defaults
 from ..contract.importing import guest
 from ..contract.sets import DataSet
 from ..contract.specs import InitializerSpec, ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
@@ -83,9 +83,18 @@ class Catalog:
     _left_out: dict[tuple[str, str], str] = field(default_factory=dict)
     _sets: dict[str, tuple[str, DataSet]] = field(default_factory=dict)
 
-    def model(self, name: str) -> ModelSpec:
-        """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. Raises UsageError."""
-        return self._get("models", name)  # type: ignore[no-any-return]
+    def model(self, name: str, options: Options = ()) -> ModelSpec:
+        """A model's spec; `timm:resnet18` is a member of the open family `timm:*`. One that wraps another model comes
+        with the one that these options name, or its default. Raises UsageError."""
+        spec: ModelSpec = self._get("models", name)
+        if not spec.wraps:
+            return spec
+        wrapped = Choice.parse({**option_defaults(spec.build), **dict(options)}.get(spec.wraps, ""))
+        inner = self.model(self.checked("models", wrapped).name, wrapped.options)
+        return replace(
+            spec, accepts=_common(inner.accepts, spec.accepts), recipes={**inner.recipes, **spec.recipes},
+            why_not=inner.why_not, preload=(*spec.preload, *inner.preload), inner=(inner, wrapped.options),
+        )  # fmt: skip
 
     def task(self, name: str) -> TaskSpec:
         """A task's spec, of an open family too. Raises UsageError."""
@@ -108,7 +117,7 @@ class Catalog:
 
     def spec(self, kind: str, name: str) -> Any:
         """A spec of any kind (`models`, `tasks`, `optimizers`, ...). Raises UsageError."""
-        return self._get(kind, name)
+        return self.model(name) if kind == "models" else self._get(kind, name)
 
     def provider(self, kind: str, name: str) -> Source:
         """Who provides a spec."""
@@ -131,6 +140,8 @@ class Catalog:
         """The choice, once its name and its options are known to be right; raises UsageError."""
         spec = self._get(kind, choice.name)
         check_options(choice.name, spec.load if kind == "tasks" else spec.build, choice.options)
+        if kind == "models":
+            self.model(choice.name, choice.options)  # what it wraps must be right too
         return choice
 
     def announce(self, record: Any) -> None:
@@ -292,6 +303,16 @@ def check_extra(catalog: Catalog, extra: Iterable[str]) -> None:
         name = _plugin_name(text)
         if name in catalog.problems and text not in {source.target for source in catalog.sources}:
             raise UsageError(f"-p {text}: {catalog.problems[name]}")
+
+
+def _common(first: Iterable[tuple[type, type]], second: Iterable[tuple[type, type]]) -> list[tuple[Any, Any]]:
+    """The pairs of kinds that both accept: of each two, the narrower kinds."""
+
+    def narrower(a: type, b: type) -> type | None:
+        return a if issubclass(a, b) else b if issubclass(b, a) else None
+
+    pairs = [(narrower(i, j), narrower(o, p)) for i, o in first for j, p in second]
+    return [*dict.fromkeys(pair for pair in pairs if None not in pair)]
 
 
 def _plugin_name(text: str) -> str:

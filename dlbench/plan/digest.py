@@ -20,9 +20,10 @@ from .sources import CORE, Walk, is_installed
 
 DESCRIPTIVE = frozenset({
     "name", "paper", "description", "family", "accepts", "why_not", "preload", "recipe", "recipes", "data", "datasets",
-    "heavy", "milestones",
+    "heavy", "milestones", "wraps", "inner",
 })  # fmt: skip
-"""Fields of specs that change no result by themselves, or reach it by the recipe or the digest of the data."""
+"""Fields of specs that change no result by themselves, or reach it by the recipe, the digest of the data or that of a
+wrapped model."""
 
 
 @dataclass(frozen=True)

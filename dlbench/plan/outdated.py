@@ -16,10 +16,10 @@ def outdated(record: Record, makings: Makings) -> list[str]:
     can be told without its data."""
     model, task = (Choice.parse(choice_text(record[what])) for what in ("model", "task"))
     try:
-        model_spec, task_spec = makings.catalog.model(model.name), makings.catalog.task(task.name)
+        model_spec, task_spec = makings.catalog.model(model.name, model.options), makings.catalog.task(task.name)
         asked = {key: value for key, value in record["recipe"].items() if record["layers"].get(key) in BY_RUN}
         recipe = recipe_of(model_spec, task_spec, Block(models=(), tasks=(), set=asked), {}).recipe
-        now = {kind + name: makings.of(kind, name).digest for kind, name in specs_of(model, task, recipe)}
+        now = {kind + name: makings.of(kind, name).digest for kind, name in specs_of(model_spec, task, recipe)}
     except (UsageError, KeyError) as error:
         return [str(error)]
     then = {

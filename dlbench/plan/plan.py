@@ -49,7 +49,8 @@ class Request:
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """One cell (`seed` is set) or one profile (`protocol` is set), and all that its record says before it runs.
-    `covered`: the files whose content its name covers already."""
+    `covered`: the files whose content its name covers already. `block`: what it comes from. `tuned`: how its recipe was
+    found, where it was tuned."""
 
     name: str
     square: str
@@ -67,6 +68,8 @@ class Job:
     covered: frozenset[Path] = frozenset()
     no_data: str | None = None
     flags: tuple[str, ...] = ()
+    block: Block = Block(models=(), tasks=())
+    tuned: Mapping[str, Any] | None = None
 
     @property
     def pair(self) -> str:
@@ -165,7 +168,7 @@ def _pair(
     seeds: tuple[int, ...], result: Plan,
 ) -> Iterator[Job]:  # fmt: skip
     catalog = makings.catalog
-    model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
+    model_spec, task_spec = catalog.model(model.name, model.options), catalog.task(task.name)
     resolved = recipe_of(model_spec, task_spec, block, request.settings)
     reason = why_skip(catalog, model_spec, task_spec, resolved.recipe, request.runtime)
     if reason is None and resolved.recipe.params is not None and "width" in dict(model.options):
@@ -175,7 +178,7 @@ def _pair(
         return
     check_ingredients(catalog, resolved.recipe)
     data = _data(task_spec, task, request, result)
-    parts = {pair: makings.of(*pair) for pair in specs_of(model, task, resolved.recipe)}
+    parts = {pair: makings.of(*pair) for pair in specs_of(model_spec, task, resolved.recipe)}
     head = _head(makings, model, task, parts, data)
     variant = ", ".join([v for v in (block.variant, *(f"{k}={v}" for k, v in request.settings.items())) if v])
     flags = [*task_spec.flags_of(dict(task.options)), *(["unverified_data"] if data["state"] == "unverified" else [])]
@@ -186,7 +189,7 @@ def _pair(
         runtime=request.runtime, seed=None, protocol=None, head=head, flags=tuple(flags),
         sources=tuple(sorted({catalog.provider(*pair) for pair in parts}, key=lambda s: s.name)),
         covered=frozenset(data["paths"]).union(*(made.files for made in parts.values())),
-        preload=(*model_spec.preload, *task_spec.preload), no_data=data["why"],
+        preload=(*model_spec.preload, *task_spec.preload), no_data=data["why"], block=block,
     )  # fmt: skip
     if request.cells:
         yield from (named(replace(base, seed=seed)) for seed in seeds)
@@ -215,7 +218,8 @@ def why_skip(catalog: Catalog, model: ModelSpec, task: TaskSpec, recipe: Recipe,
     """The reason, as a sentence's end, why this pair can't run; None if it can."""
     kinds = (task.input_kind, task.output_kind)
     if not any(issubclass(kinds[0], i) and issubclass(kinds[1], o) for i, o in model.accepts):
-        return f"{model.name} doesn't accept {kinds[0].label()} -> {kinds[1].label()}"
+        name = f"{model.name} of {model.inner[0].name}" if model.inner else model.name
+        return f"{name} doesn't accept {kinds[0].label()} -> {kinds[1].label()}"
     if reason := runtime.why_not():
         return reason
     if model.why_not and (reason := _refusal(model, kinds, runtime)):
@@ -252,13 +256,17 @@ def check_ingredients(catalog: Catalog, recipe: Recipe) -> None:
         catalog.checked("initializers", recipe.init)
 
 
-def specs_of(model: Choice, task: Choice, recipe: Recipe) -> list[tuple[str, str]]:
-    """Kind and name of every spec that a job uses."""
+def specs_of(model: ModelSpec, task: Choice, recipe: Recipe) -> list[tuple[str, str]]:
+    """Kind and name of every spec that a job uses, those of wrapped models included."""
+    models = [("models", model.name)]
+    while model.inner is not None:
+        model = model.inner[0]
+        models.append(("models", model.name))
     parts = [recipe, *(recipe.part(name) for name, _ in recipe.parts)]
     pairs = [(k, c.name) for p in parts for k, c in (("optimizers", p.optimizer), ("schedules", p.schedule))]
     regularizers = [("regularizers", r.name) for r in recipe.regularizers]
     init = [("initializers", recipe.init.name)] if recipe.init != INIT else []
-    return [*dict.fromkeys([("models", model.name), ("tasks", task.name), *pairs, *regularizers, *init])]
+    return [*dict.fromkeys([*models, ("tasks", task.name), *pairs, *regularizers, *init])]
 
 
 class Makings:
@@ -309,7 +317,7 @@ def _head(
 ) -> dict[str, Any]:
     """The part of a record that describes model and task."""
     catalog = makings.catalog
-    model_spec, task_spec = catalog.model(model.name), catalog.task(task.name)
+    model_spec, task_spec = catalog.model(model.name, model.options), catalog.task(task.name)
     task_options, source = dict(task.options), catalog.provider("models", model.name)
     plain = only_defaults(task_spec.load, task.options)
     return {
@@ -328,7 +336,8 @@ def _head(
             **({"milestones": list(task_spec.milestones)} if task_spec.milestones else {}),
         },
         "ingredients": {
-            f"{kind}:{name}": made.digest for (kind, name), made in parts.items() if kind not in ("models", "tasks")
+            f"{kind}:{name}": made.digest for (kind, name), made in parts.items()
+            if (kind, name) not in (("models", model.name), ("tasks", task.name))
         },
         "versions": makings.versions(parts),
     }  # fmt: skip

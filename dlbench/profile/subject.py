@@ -34,7 +34,7 @@ class Resident:
         """The batch for one more step."""
         batch = self.batch
         inputs = map_tensors(batch.inputs, self._renewed)
-        return Batch(inputs, batch.targets, batch.mask, batch.size, batch.continues)
+        return Batch(inputs, batch.targets, batch.mask, batch.size, batch.continues, batch.index)
 
     def _renewed(self, tensor: Tensor) -> Tensor:
         return tensor.detach() if id(tensor) in self._new else tensor

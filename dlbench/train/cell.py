@@ -25,7 +25,7 @@ from ..data import Data
 from ..plan.catalog import Catalog, Source, load_sources
 from ..plan.content import content_digest
 from .execution import Execution
-from .judging import pictures, samples
+from .judging import judge, pictures, samples
 from .settings import Settings
 from .sizing import fit_width
 from .soundness import check_trainable, initialise
@@ -76,7 +76,10 @@ class Bench:
 
 def build_model(spec: ModelSpec, task: Task, options: Mapping[str, Any]) -> Any:
     """What the model's builder makes for a task's signature."""
-    extra = {"member": spec.member} if spec.member else {}
+    extra: dict[str, Any] = {"member": spec.member} if spec.member else {}
+    if spec.inner is not None:
+        inner, own = spec.inner
+        extra["make"] = lambda: as_learner(build_model(inner, task, dict(own)), task)
     return spec.build(task.signature, **extra, **options)
 
 
@@ -102,7 +105,7 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
     model, task = Choice.parse(job["model"]), Choice.parse(job["task"])
     spec = catalog.task(task.name)
     data = Data(root=Path(job["data_root"]), cache=Path(job["cache"]), device=runtime.device)
-    model_spec, options = catalog.model(model.name), dict(model.options)
+    model_spec, options = catalog.model(model.name, model.options), dict(model.options)
     recipe = resolve([("job", job["recipe"])]).recipe
     loaded_task = spec.open(data, dict(task.options))
     settings.restore()
@@ -154,6 +157,7 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         "metrics": metrics,
         "fold_metrics": fold_metrics if folds > 1 else [],
         "curves": [r["curve"] for r in results],
+        **({"members": _of_members(results)} if results[0]["members"] else {}),
         **({"samples": results[0]["samples"]} if results[0]["samples"] else {}),
         **({"pictures": results[0]["pictures"]} if results[0]["pictures"] else {}),
         **({"global_state": sorted(bench.settings.changed)} if bench.settings.changed else {}),
@@ -199,14 +203,17 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path 
     judging = time.perf_counter()
     metrics = {"val": trainer.judge("val")}
     metrics["test"], test_examples = trainer.judge_and_count("test")
-    texts = samples(trainer.judged, task, bench.execution) if fold == 0 else []
-    drawn = pictures(trainer.judged, task, bench.execution) if gallery and fold == 0 else {}
+    judged = trainer.judged
+    members = [judge(member, task, "test", bench.execution) for member in getattr(judged, "members", ())]
+    texts = samples(judged, task, bench.execution) if fold == 0 else []
+    drawn = pictures(judged, task, bench.execution) if gallery and fold == 0 else {}
     bench.settings.restore()
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {
-        "metrics": metrics, "samples": texts, "pictures": [_hang(gallery, *picture) for picture in drawn.items()],
+        "metrics": metrics, "members": members, "samples": texts,
+        "pictures": [_hang(gallery, *picture) for picture in drawn.items()],
         "curve": outcome.curve, "phases": {"setup_s": setup, **outcome.phases},
-        "params": sum(p.numel() for p in learner.parameters()), "epochs": outcome.epochs, "steps": outcome.steps,
+        "params": sum(p.numel() for p in judged.parameters()), "epochs": outcome.epochs, "steps": outcome.steps,
         "examples": outcome.examples, "selected_step": outcome.selected_step, "test_examples": test_examples,
         "lost_state": _lost_state(bench, outcome, metrics["val"]),
     }  # fmt: skip
@@ -247,6 +254,12 @@ def _mean(folds: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float
     """The mean over folds of each metric of each split."""
     first = folds[0]
     return {split: {m: sum(f[split][m] for f in folds) / len(folds) for m in first[split]} for split in first}
+
+
+def _of_members(results: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """Of each member of a learner made of learners, its metrics on test, as the mean over folds."""
+    folds = [{str(i): metrics for i, metrics in enumerate(r["members"])} for r in results]
+    return list(_mean(folds).values())
 
 
 def _at_floor(spec: TaskSpec, task: Choice, value: float) -> list[str]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from dlbench import Learner, Progress, Regularizer
 from dlbench.contract.optimizers import PartOptimizers
 from dlbench.contract.recipe import resolve
+from dlbench.errors import NotApplicable
 from workshop import catalog
 
 
@@ -72,3 +73,13 @@ def test_gradients_of_one_step_are_gone_in_the_next() -> None:
     for _ in range(3):
         made.minimize(learner.total)
     assert learner.first.item() == 1 - 3
+
+
+def test_an_optimizer_with_a_closure_refuses_several_parts_at_once() -> None:
+    made = optimizers(Two(), {"optimizer": "lbfgs"})
+    with pytest.raises(NotApplicable, match="needs one part, not one, two at once"):
+        made.minimize(Two().total)
+    learner = Two()
+    optimizers(learner, {"optimizer": "lbfgs[max_iter=1]"}).minimize(learner.total, part="one")
+    assert learner.first.item() != 1.0
+    assert learner.second.item() == 1.0
