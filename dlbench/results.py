@@ -15,6 +15,8 @@ The body of a record (all times in seconds, all sizes in bytes):
     recipe  {flat settings}     layers {key: layer}     runtime {device, precision, compile, channels_last, threads}
     versions {package: version}     inputs {files {name below a root: sha256}}     square (of the suite's grid)
     status, reason (one sentence), where (FILE:LINE in FUNCTION), flags [..], limits {timeout_s, memory_bytes}
+    tuned {over {key: range}, sampler, trials, seeds, metric, scores (on validation), chosen {key: value}, edge [key],
+           study (a file)} (only where the recipe was tuned; `suites/SUITE.json` has it for the square)
     fault ("core": dlbench or its installation failed, not the cell, so it never counts as done; else absent)
     environment {machine (slug), cpu, gpu, torch, python, ...}
 
@@ -24,6 +26,7 @@ of a cell, where it got so far:
     phases  {setup_s, first_step_s, compile_s, train_s, eval_s}     epochs, steps, examples, selected_step
     test_examples, content_digest (of generated data), checksums {name: sha256 of what the task made and judges by}
     samples [a text that the task keeps] (only where it keeps some)
+    members [{metric: value} of each on test] (only of a learner made of learners)
     pictures [a file in pictures/ that shows what the task drew] (only where that was asked)
     global_state [a setting of the process that a plugin changed] (only where one did)
 
@@ -138,33 +141,28 @@ class Results:
     def squares(self, suite: str) -> dict[str, str]:
         """The grid of a suite: square -> name of the record that stands for it now. An index that can't be read is
         made again from the records."""
-        path = self.root / "suites" / f"{suite}.json"
-        try:
-            squares = json.loads(path.read_text(encoding="utf-8"))["squares"]
-            if not isinstance(squares, dict) or not all(isinstance(name, str) for name in squares.values()):
-                raise ValueError
-            return squares
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, KeyError, TypeError):
-            self._problem(f"{path} can't be read; the suite's grid was made again from the records")
-            return self._squares_of_records(suite)
+        return self._index(suite)[0]
 
-    def assign(self, suite: str, squares: dict[str, str]) -> None:
+    def assign(self, suite: str, squares: dict[str, str], tuned: Mapping[str, dict[str, Any]] | None = None) -> None:
         """Let these records stand for these squares; the suite's other squares keep theirs, also those that another
-        process assigns at the same moment."""
+        process assigns at the same moment. `tuned`: how the recipes of some of them were found."""
         with self._lock():
-            write_json(
-                self.root / "suites" / f"{suite}.json",
-                {"schema": SCHEMA, "suite": suite, "squares": {**self.squares(suite), **squares}},
-            )
+            known, before = self._index(suite)
+            kept = {square: how for square, how in before.items() if square not in squares}
+            index = {"schema": SCHEMA, "suite": suite, "squares": {**known, **squares}}
+            if now_tuned := {**kept, **(tuned or {})}:
+                index["tuned"] = now_tuned
+            write_json(self.root / "suites" / f"{suite}.json", index)
 
     def records(self, suite: str) -> list[Record]:
         """The records that stand for a suite's squares, those that exist."""
         records = []
-        for square, name in self.squares(suite).items():
-            if (record := self.load(name)) is not None:  # it may have been made for another suite or variant
-                records.append(Record({**record.body, "suite": suite, "variant": json.loads(square)["variant"]}))
+        squares, tuned = self._index(suite)
+        for square, name in squares.items():
+            if (record := self.load(name)) is not None:  # it may have been made for another suite, variant or tuning
+                body = {**record.body, "suite": suite, "variant": json.loads(square)["variant"]}
+                body.pop("tuned", None)
+                records.append(Record({**body, **({"tuned": tuned[square]} if square in tuned else {})}))
         return records
 
     def everything(self) -> BySuite:
@@ -177,10 +175,29 @@ class Results:
                 self._problem(str(error))
         return BySuite(by_suite, self.problems)
 
-    def _squares_of_records(self, suite: str) -> dict[str, str]:
+    def _index(self, suite: str) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
+        """The suite's squares, and how the recipes of those that were tuned were found."""
+        path = self.root / "suites" / f"{suite}.json"
+        try:
+            index = json.loads(path.read_text(encoding="utf-8"))
+            squares, tuned = index["squares"], index.get("tuned", {})
+            if not isinstance(squares, dict) or not all(isinstance(name, str) for name in squares.values()):
+                raise ValueError
+            if not isinstance(tuned, dict) or not all(isinstance(how, dict) for how in tuned.values()):
+                raise ValueError
+            return squares, tuned
+        except FileNotFoundError:
+            return {}, {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            self._problem(f"{path} can't be read; the suite's grid was made again from the records")
+            return self._index_of_records(suite)
+
+    def _index_of_records(self, suite: str) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
         records, _ = read_records(sorted((self.root / "records").glob("*.json")))
         mine = sorted((r for r in records if r["suite"] == suite), key=lambda r: str(r.get("created")))
-        return {str(r["square"]): r.name for r in mine if r.get("square")}
+        placed = {str(r["square"]): r for r in mine if r.get("square")}
+        tuned = {square: r["tuned"] for square, r in placed.items() if isinstance(r.get("tuned"), dict)}
+        return {square: r.name for square, r in placed.items()}, tuned
 
     def _problem(self, text: str) -> None:
         if text not in self.problems:

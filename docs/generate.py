@@ -1,11 +1,12 @@
-"""Writes the generated pages: docs/cli.md, docs/catalog.md, results/README.md. Run it after a change of a command, of a
-built-in plugin or of published results:
+"""Writes the generated pages: docs/cli.md, docs/catalog.md, docs/matrix.md, results/README.md. Run it after a change of
+a command, of a built-in plugin or of published results:
 
 python docs/generate.py
 """
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -145,6 +146,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
+# --- ingredients on every family --------------------------------------------------------------------------
+
+
+def matrix_page() -> str:
+    """What comes of one training step with each ingredient."""
+    sys.path.insert(0, str(DOCS))
+    import matrix
+
+    parts = ["# Every ingredient on every family", f"{NOTICE}\n\n{matrix.intro()}"]
+    for heading, (header, *rows) in matrix.sections(matrix.try_all(built_in())):
+        parts += [f"## {heading}", table(header, rows)]
+    return "\n\n".join(parts) + "\n"
+
+
 # --- results ----------------------------------------------------------------------------------------------
 
 
@@ -176,6 +191,7 @@ def results_page() -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "catalog.md": catalog_page,
+    "matrix.md": matrix_page,
     "../results/README.md": results_page,
 }
 

@@ -92,6 +92,22 @@ def test_newer_records_take_the_squares_over_and_others_stay(tmp_path: Path) -> 
     assert results.records("nothing") == []
 
 
+def test_how_a_recipe_was_found_belongs_to_the_square(tmp_path: Path) -> None:
+    """One record may stand for a tuned row and, made by chance before or after, for an ordinary one."""
+    results, how = Results(tmp_path), {"chosen": {"lr": 0.1}}
+    ordinary, tuned = cell(0.1, seed=0), cell(0.2, seed=1, tuned=how, square=S1)
+    for record in (ordinary, tuned):
+        results.save(record)
+    results.assign("quick", {S0: ordinary.name, S1: tuned.name}, {S0: how, S1: how})
+    assert [record.get("tuned") for record in results.records("quick")] == [how, how]
+    results.assign("quick", {S0: ordinary.name})
+    assert [record.get("tuned") for record in results.records("quick")] == [None, how]
+    results.assign("vision", {S1: tuned.name})
+    assert [record.get("tuned") for record in results.records("vision")] == [None]
+    (tmp_path / "suites" / "quick.json").write_text("{")
+    assert [record.get("tuned") for record in Results(tmp_path).records("quick")] == [how]
+
+
 def test_records_are_found_in_a_folder_a_published_folder_and_a_file(tmp_path: Path) -> None:
     first, second = cell(0.1), profile(suite="vision")
     results = Results(tmp_path / "runs")
@@ -151,7 +167,10 @@ def test_processes_that_assign_together_lose_no_square(tmp_path: Path) -> None:
     assert len(Results(tmp_path).squares("custom")) == 80
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"squares": 3}', '{"squares": {"a": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"squares": 3}', '{"squares": {"a": 1}}', '{"squares": {}, "tuned": 3}',
+             '{"squares": {}, "tuned": {"a": 1}}'],
+)  # fmt: skip
 def test_a_broken_index_is_made_again_from_the_records_and_said(tmp_path: Path, text: str) -> None:
     results = Results(tmp_path)
     old = cell(0.1, seed=0, square=S0, created="2026-01-01T00:00:00Z")

@@ -11,6 +11,7 @@ import click
 
 VERBS = {
     "run": "Train, judge and measure; print the table.",
+    "tune": "Choose settings on validation, as many trials for each choice, and run the best.",
     "list": "List models, tasks, suites, ingredients or plugins.",
     "show": "Show one model, task or suite; with a task, the recipe and who set what.",
     "table": "Print the leaderboard of a results folder.",

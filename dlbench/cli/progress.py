@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,10 @@ def make_display(quiet: bool = False) -> Display:
 
 
 class Display:
-    """Plain lines: one when a job ends. Redrawn on events only, never by a timer."""
+    """Plain lines: one when a job ends. Redrawn on events only, never by a timer. `split`: where the score comes from
+    that is shown of a cell; while something is chosen, validation."""
+
+    split = "test"
 
     def __init__(self, stream: TextIO | None, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream = stream
@@ -72,16 +76,15 @@ class Display:
             except OSError:  # nobody reads it any more, which is no reason to stop the run
                 self.stream = None
 
-    @staticmethod
-    def result(record: Record) -> str:
+    def result(self, record: Record) -> str:
         """How a record ended, in a few words."""
         if record.status != "ok":
             return f"{record.status}: {record['reason']}"
         if record.is_profile:
             return "measured"
         metric = record["task"]["metric"]
-        value = record["metrics"]["test"][metric["name"]]
-        return f"test {metric['name']} {shown(value, metric['unit'])}"
+        value = record["metrics"][self.split].get(metric["name"], math.nan)
+        return f"{self.split} {metric['name']} {shown(value, metric['unit'])}"
 
 
 class Terminal(Display):

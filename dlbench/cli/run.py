@@ -41,8 +41,8 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+suite = click.option("--suite", "suites", multiple=True, metavar="NAME|FILE.toml", help="A suite; default: quick.")
 what = options(
-    click.option("--suite", "suites", multiple=True, metavar="NAME|FILE.toml", help="A suite; default: quick."),
     click.option(
         "-m", "--model", "models", multiple=True, metavar="MODEL", help="A model, with options: 'gat[heads=4]'."
     ),
@@ -62,13 +62,15 @@ where = options(
     click.option("--timeout", default="1h", show_default=True, help="Wall clock per cell: 90s, 30m, none."),
     click.option("--memory-limit", default="none", show_default=True, help="Growth of memory per cell: 8GiB."),
 )
-how = options(
+folders = options(
     click.option("--results", default=DEFAULT_RESULTS, show_default=True, type=click.Path(path_type=Path)),
     click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA."),
     click.option("--offline", is_flag=True, help="Fetch nothing; cells without data become rows `no_data`."),
     click.option("--unverified-data", is_flag=True, help="Also use files without the published sha256."),
     click.option("--no-profile", is_flag=True, help="Train and judge only."),
-    click.option("--only-profile", is_flag=True, help="Measure speed and memory only."),
+)
+only = click.option("--only-profile", is_flag=True, help="Measure speed and memory only.")
+how = options(
     click.option("--fresh", is_flag=True, help="Run everything again, also what is done."),
     click.option("--accept-stale", is_flag=True, help="Keep what was made under other versions of packages."),
     click.option(
@@ -84,8 +86,11 @@ how = options(
 
 
 @click.command()
+@suite
 @what
 @where
+@folders
+@only
 @how
 def command(**given: Any) -> None:
     """Train, judge and measure every model on every task that fits, and print the table.
@@ -172,18 +177,23 @@ def execute(runner: Runner, made: Plan, as_json: bool) -> int:
     try:
         records = runner.run(made)
     except KeyboardInterrupt:
-        write_tables(runner.results)
-        click.echo(
-            f"\ndlbench: stopped; what is done is kept, and its table is {runner.results.root}/leaderboard.csv. "
-            "The same command goes on from here.",
-            err=True,
-        )
-        return INTERRUPTED
+        return stopped(runner)
     warn_of_problems({name: text for name, text in catalog.problems.items() if known.get(name) != text})
     conclude(runner, made, as_json)
     if not records:
         raise DlbenchError("nothing ran: every pair was skipped" if runner.skips else "there is nothing to run")
     return 0 if all(record.status == "ok" for record in records) and not runner.results.problems else NOT_OK
+
+
+def stopped(runner: Runner) -> int:
+    """Write the tables of what is done, and say how it goes on; returns the exit status."""
+    write_tables(runner.results)
+    click.echo(
+        f"\ndlbench: stopped; what is done is kept, and its table is {runner.results.root}/leaderboard.csv. "
+        "The same command goes on from here.",
+        err=True,
+    )
+    return INTERRUPTED
 
 
 def conclude(runner: Runner, made: Plan, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -65,6 +66,7 @@ class Runner:
     keep: tuple[str, ...] = ()
     skips: list[Skip] = field(default_factory=list)
     ran: int = 0
+    _executor: LocalExecutor | None = None
 
     def __post_init__(self) -> None:
         self.hashes = HashCache(self.cache)
@@ -73,20 +75,34 @@ class Runner:
         """Every record of the plan, old and new. Cells first; then profiles, each alone on the machine, of the pairs
         with a cell that ended ok. A job that turns out not to apply becomes a skip."""
         for suite in dict.fromkeys(job.suite for job in plan.jobs):
-            self.results.assign(suite, {job.square: job.name for job in plan.jobs if job.suite == suite})
+            mine = [job for job in plan.jobs if job.suite == suite]
+            tuned = {job.square: dict(job.tuned) for job in mine if job.tuned is not None}
+            self.results.assign(suite, {job.square: job.name for job in mine}, tuned)
         self.skips += plan.skips
         self.known = self.look_up(plan.jobs)
         cells = [job for job in plan.cells if job.name not in self.known and job.no_data is None]
         profiles = [job for job in plan.profiles if job.name not in self.known]
         self.display.begins(cells, profiles, self.jobs)
-        preload = [module for job in plan.jobs for module in job.preload]
-        with LocalExecutor(preload, self.jobs) as executor:
+        with self.serving(plan.jobs) as executor:
+            executor.jobs = self.jobs
             records = self._cells(plan.cells, executor)
             executor.jobs = 1
             good = {job.pair for job in plan.cells if (r := records.get(job.name)) and r.status == "ok"}
             profiles = [job for job in plan.profiles if not plan.cells or job.pair in good]
             records |= self._profiles(profiles, executor)
         return list(records.values())
+
+    @contextmanager
+    def serving(self, jobs: Sequence[Job]) -> Iterator[LocalExecutor]:
+        """One fork server for all plans that run inside, preloaded for these jobs."""
+        if self._executor is not None:
+            yield self._executor
+            return
+        with LocalExecutor([module for job in jobs for module in job.preload], self.jobs) as self._executor:
+            try:
+                yield self._executor
+            finally:
+                self._executor = None
 
     def _cells(self, cells: list[Job], executor: LocalExecutor) -> dict[str, Record]:
         records = {job.name: record for job in cells if (record := self._known(job)) is not None}
@@ -211,6 +227,7 @@ class Runner:
             "where": result["where"], "flags": flags, "limits": asdict(self.limits),
             "environment": {**fingerprint(job.runtime.device), **cuda}, **body,
             **({"fault": result["fault"]} if "fault" in result else {}),
+            **({"tuned": dict(job.tuned)} if job.tuned is not None else {}),
         })  # fmt: skip
         self.results.save(record)
         self.display.finished(job, record)

@@ -106,6 +106,11 @@ class Group:
         return [*self.cells, *([self.profile] if self.profile else [])]
 
     @property
+    def tuned(self) -> dict[str, Any]:
+        """How the row's recipe was found; empty where it wasn't tuned. A profile may be another row's as well."""
+        return next((found for cell in self.cells or self.records if (found := cell.get("tuned"))), {})
+
+    @property
     def ok(self) -> list[Record]:
         """The cells that count."""
         return [cell for cell in self.cells if status_of(cell) == "ok"]
@@ -217,9 +222,10 @@ def _keys(suite: str, records: list[Record]) -> list[RowKey]:
 
 
 def _terms(record: Record) -> dict[str, str]:
-    """What must be the same in all rows of a table. What a model set for itself isn't among it."""
-    layers = record.get("layers") or {}
-    own = {key for key, layer in layers.items() if layer == "model"}
+    """What must be the same in all rows of a table. What a model set for itself isn't among it, nor what tuning chose,
+    whose search the variant names."""
+    layers, tuned = record.get("layers") or {}, record.get("tuned") or {}
+    own = {key for key, layer in layers.items() if layer == "model"} | {*(tuned.get("chosen") or {})}
     recipe = {key: _text(value) for key, value in record["recipe"].items() if key not in own}
     if record.is_profile:
         recipe = profile_settings(recipe)

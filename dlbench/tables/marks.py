@@ -20,6 +20,7 @@ FLAGS = {
     "changed_global_state": ("g", "a plugin changed settings of the process"),
     "unverified_data": ("u", "files without the published sha256"),
     "model_recipe": ("m", "the model set part of the recipe"),
+    "range_edge": ("e", "tuning chose a value at the end of its range, so a better one may lie beyond"),
     "channels_last": ("c", "images in channels-last order"),
     "not_deterministic": ("r", "a repeated run differs a little"),
     "device_shared": ("d", "others used the device meanwhile"),
