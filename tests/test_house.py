@@ -54,6 +54,11 @@ KNOW_DLBENCH = {
     "dlbench_dgl/compat.py": "raises NotApplicable",
     "dlbench_diffusion/denoiser_learner.py": "a Learner with its own step",
     "dlbench_diffusion/vae_learner.py": "a Learner with its own step",
+    "dlbench_ensemble/bagging.py": "a Learner made of learners",
+    "dlbench_ensemble/cycles.py": "a schedule",
+    "dlbench_ensemble/ensemble.py": "a Learner made of learners",
+    "dlbench_ensemble/mean.py": "names kinds",
+    "dlbench_ensemble/snapshot.py": "a regularizer",
     "dlbench_gan/cyclegan.py": "a Learner with its own step",
     "dlbench_gan/gan.py": "a Learner with its own step",
     "dlbench_gan/two_players_learner.py": "a Learner with its own step",
@@ -75,7 +80,7 @@ KNOW_DLBENCH = {
     "dlbench_transformer/bert_learner.py": "a Learner with its own step",
     "dlbench_transformer/detr_learner.py": "a Learner with its own loss",
 }
-INGREDIENTS = ("dlbench_optim", "dlbench_regularize")  # packages without models
+INGREDIENTS = ("dlbench_augment", "dlbench_optim", "dlbench_regularize")  # packages without models
 
 
 def tree(path: Path) -> ast.Module:

@@ -1,0 +1,124 @@
+"""Suites that compare regularizers, norms, first weights and ensembles, one change at a time. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from dlbench import Block, ProfileProtocol, Suite
+
+SMALL = ("mnist_small[images=500]",)
+STEPS = {
+    "optimizer": "adam", "lr": 2e-3, "schedule": "cosine", "batch_size": 64, "budget.steps": 600, "select": "last"
+}  # fmt: skip
+"""The same for every row: what a change does, not what tuning does with it."""
+PROFILE = ProfileProtocol(rounds=3, block_s=0.1, warmup_s=0.2)
+CONSTANT = {"schedule": "constant"}
+AVERAGES = ("ema[decay=0.99]", "swa")
+
+WEIGHTS_AND_NOISE: Mapping[str, str] = {
+    "l1": "l1[rate=3e-4]",
+    "proximal l1": "proximal_l1[rate=3e-4]",
+    "l2": "l2[rate=3e-3]",
+    "input noise": "input_noise[sd=1.3]",
+    "weight noise": "weight_noise[sd=1.0]",
+    "activation noise": "activation_noise[sd=1.0]",
+    "gradient noise": "gradient_noise[sd=0.01]",
+    "max norm": "max_norm[limit=0.8]",
+}
+EARLY = {**CONSTANT, "select": "best", "patience": 10, "evaluate_every": 10}
+SNAPSHOTS = {"regularizers": "snapshot", "schedule": "cyclic_cosine"}
+
+
+def suites() -> Iterable[Suite]:
+    yield regularization()
+    yield normalization()
+    yield initialisation()
+    yield ensembles()
+
+
+def regularization() -> Suite:
+    """Averaging stands under a constant rate and under a cosine, over which it has nothing left to average."""
+
+    def row(variant: str, set: Mapping[str, Any], *models: str, tasks: tuple[str, ...] = SMALL) -> Block:
+        return Block(models=models or ("mlp",), tasks=tasks, set={**STEPS, **set}, variant=variant)
+
+    return Suite(
+        name="regularization",
+        blocks=(
+            row("", {}, "constant", "mlp", "mlp[dropout=0.5]", "mlp[norm=batch]", "mlp[norm=layer]", "mlp[norm=group]"),
+            row("", {}, "bagging"),
+            *(row(name, {"regularizers": text}) for name, text in WEIGHTS_AND_NOISE.items()),
+            row("clip", {"clip": 1.0}),
+            row("early stopping", EARLY),
+            row("snapshots", SNAPSHOTS),
+            *(row(text.partition("[")[0], {"regularizers": text}) for text in AVERAGES),
+            row("constant rate", CONSTANT),
+            *(row(f"constant rate, {text.partition('[')[0]}", {**CONSTANT, "regularizers": text}) for text in AVERAGES),
+            row("", {}, "constant", "mlp", tasks=("shuffled[task=mnist,images=500]",)),
+        ),
+        seeds=5,
+        profile=PROFILE,
+        description="An MLP on 500 images of MNIST under one regularizer at a time: L1 and L2, dropout, noise, norms, "
+        "bounds, averages, early stopping, snapshots, bagging, and labels that say nothing as a control",
+    )  # fmt: skip
+
+
+def normalization() -> Suite:
+    """Gradient descent on a network of six layers at rates up to where nothing holds."""
+    models = tuple(f"mlp[width=64,depth=6{norm}]" for norm in ("", ",norm=batch", ",norm=layer", ",norm=group"))
+    return Suite(
+        name="normalization",
+        blocks=tuple(
+            Block(
+                models=models, tasks=("digits",), variant=f"lr {lr:g}",
+                set={"optimizer": "sgd", "lr": lr, "schedule": "constant", "budget.steps": 500, "select": "last"},
+            )
+            for lr in (0.03, 0.1, 0.3, 1.0, 3.0)
+        ),
+        seeds=3,
+        profile=PROFILE,
+        description="Which learning rates a network of six layers stands, without a norm and with batch, layer and "
+        "group norm, under plain gradient descent",
+    )  # fmt: skip
+
+
+def initialisation() -> Suite:
+    """Twenty rectified layers without a norm, where the scale of the first weights decides."""
+    rules = ("zeros", "small_normal", "lecun", "glorot", "he", "orthogonal[gain=1.414]")
+    blocks = [
+        Block(
+            models=("mlp[width=64,depth=20]",), tasks=("digits",), variant=rule,
+            set={"optimizer": "sgd[momentum=0.9]", "lr": 0.01, "schedule": "constant", "budget.steps": 500,
+                 "select": "last", "init": rule},
+        )
+        for rule in rules
+    ]  # fmt: skip
+    return Suite(
+        name="initialisation",
+        blocks=tuple(blocks),
+        seeds=3,
+        profile=PROFILE,
+        description="First weights of an MLP of twenty layers without a norm: zeros, small normal, LeCun, Glorot, He, "
+        "orthogonal",
+    )
+
+
+def ensembles() -> Suite:
+    """Beside one network and its ensembles of five, one of five times the parameters."""
+    return Suite(
+        name="ensembles",
+        blocks=(
+            Block(
+                models=("mlp", "mlp[width=829]", "ensemble", "bagging"),
+                tasks=SMALL,
+                set=STEPS,
+                variant="",
+            ),
+            Block(models=("mlp",), tasks=SMALL, set={**STEPS, **SNAPSHOTS}, variant="snapshots"),
+        ),
+        seeds=5,
+        profile=PROFILE,
+        description="The mean of five networks from five first weights, of five bootstraps and of five snapshots, "
+        "beside one network and one of five times the parameters; records keep what every member scores",
+    )

@@ -1,0 +1,160 @@
+"""Suites of optimizers and of schedules. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from dlbench import Block, ProfileProtocol, Settings, Suite
+
+OPTIMIZERS = {
+    "sgd": "sgd",
+    "momentum": "sgd[momentum=0.9]",
+    "nesterov": "sgd[momentum=0.9,nesterov=true]",
+    "adagrad": "adagrad",
+    "rmsprop": "rmsprop",
+    "adadelta": "adadelta",
+    "adam": "adam",
+    "adamw": "adamw",
+    "lion": "timm_lion",
+    "muon": "muon",
+    "sam": "sam",
+    "schedule-free adamw": "schedule_free_adamw",
+    "batch gradient descent": "sgd",
+    "l-bfgs": "lbfgs[max_iter=5,max_eval=6]",
+}
+"""Variant -> optimizer."""
+WHOLE: dict[str, Settings] = {
+    "batch gradient descent": {"batch_size": "all"},
+    "l-bfgs": {"batch_size": "all", "budget.steps": 50, "evaluate_every": 5},
+}
+"""What sees all examples in a step. L-BFGS evaluates the loss up to six times a step: it gets a sixth of the steps."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A task, the model on it, how both are trained under every optimizer, each one's learning rate, and what is
+    otherwise under some of them."""
+
+    task: str
+    model: str
+    recipe: Settings
+    rates: Mapping[str, float]
+    changes: Mapping[str, Settings] = field(default_factory=dict)
+    optimizers: Mapping[str, str] = field(default_factory=dict)
+
+    def blocks(self) -> Iterator[Block]:
+        """One for each optimizer."""
+        for variant, lr in self.rates.items():
+            optimizer = self.optimizers.get(variant, OPTIMIZERS[variant])
+            settings = {**self.recipe, **self.changes.get(variant, {}), "optimizer": optimizer, "lr": lr}
+            yield Block(models=(self.model,), tasks=(self.task,), set=settings, variant=variant)
+
+
+POINTS: Settings = {"batch_size": 1, "evaluate_every": 10, "schedule": "constant", "select": "last"}
+NETWORKS: Settings = {
+    "batch_size": 32, "budget.steps": 300, "evaluate_every": 20, "schedule": "constant", "select": "last",
+}  # fmt: skip
+CHARACTERS: Settings = {**NETWORKS, "batch_size": 16, "evaluate_every": 60, "clip": "none", "weight_decay": "none"}
+SEARCHED = "lbfgs[line_search_fn=strong_wolfe,max_iter=5,max_eval=6]"
+PLAIN, NOISY = "quadratic[condition=100.0,rotated=true]", "quadratic[condition=100.0,noise=0.1,rotated=true]"
+
+# The learning rates are the best of two to six, in steps of about 3, by the score on validation after the budget, on
+# one seed that the suite hasn't (100). At the edge of what was tried: SGD on the plain quadratic (1.9, where 2 is the
+# limit), Adadelta on Rosenbrock's valley (the lowest) and L-BFGS on digits (the lowest). The CNN and the character
+# model had two rates each, around the MLP's best: of these the larger one won in many rows of the character model, so
+# that a wider search may do better there. Muon is missing where the model is a vector, which it leaves to AdamW.
+PROBLEMS = (
+    Problem(
+        task=PLAIN, model="point", recipe={**POINTS, "budget.steps": 300},
+        rates={
+            "sgd": 1.9, "momentum": 0.3, "nesterov": 1.0, "adagrad": 1.0, "rmsprop": 0.03, "adadelta": 3.0,
+            "adam": 0.3, "adamw": 0.3, "lion": 0.03, "sam": 0.1, "schedule-free adamw": 1.0, "l-bfgs": 1.0,
+        },
+        changes={"l-bfgs": {**WHOLE["l-bfgs"], "batch_size": 1}},
+        optimizers={"l-bfgs": SEARCHED},
+    ),
+    Problem(
+        task=NOISY, model="point", recipe={**POINTS, "budget.steps": 300},
+        rates={
+            "sgd": 0.3, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.3, "rmsprop": 0.03, "adadelta": 10.0,
+            "adam": 0.03, "adamw": 0.03, "lion": 0.03, "sam": 0.03, "schedule-free adamw": 0.3,
+        },
+    ),
+    Problem(
+        task="rosenbrock", model="point", recipe={**POINTS, "budget.steps": 1000},
+        rates={
+            "sgd": 0.003, "momentum": 0.002, "nesterov": 0.001, "adagrad": 1.0, "rmsprop": 0.01, "adadelta": 0.3,
+            "adam": 0.3, "adamw": 0.1, "lion": 0.003, "sam": 0.0003, "schedule-free adamw": 0.3, "l-bfgs": 1.0,
+        },
+        changes={"l-bfgs": {"budget.steps": 160, "evaluate_every": 5}},
+        optimizers={"l-bfgs": SEARCHED},
+    ),
+    Problem(
+        task="digits", model="mlp[width=64]", recipe=NETWORKS,
+        rates={
+            "sgd": 0.3, "momentum": 0.03, "nesterov": 0.1, "adagrad": 0.03, "rmsprop": 0.003, "adadelta": 3.0,
+            "adam": 0.003, "adamw": 0.003, "lion": 0.001, "muon": 0.01, "sam": 0.03, "schedule-free adamw": 0.01,
+            "batch gradient descent": 0.3, "l-bfgs": 0.1,
+        },
+        changes=WHOLE,
+    ),
+    Problem(
+        task="digits", model="lenet5", recipe=NETWORKS,
+        rates={
+            "sgd": 0.3, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.03, "rmsprop": 0.001, "adadelta": 3.0,
+            "adam": 0.003, "adamw": 0.003, "lion": 0.001, "muon": 0.003, "sam": 0.03, "schedule-free adamw": 0.01,
+        },
+    ),
+    Problem(
+        task="shakespeare_char[length=16]", model="elman[width=64]", recipe=CHARACTERS,
+        rates={
+            "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1, "adagrad": 0.1, "rmsprop": 0.003, "adadelta": 3.0,
+            "adam": 0.01, "adamw": 0.01, "lion": 0.001, "muon": 0.01, "sam": 0.1, "schedule-free adamw": 0.03,
+        },
+    ),
+)  # fmt: skip
+
+SCHEDULES = {
+    "constant": "constant",
+    "step": "step",
+    "exponential": "exponential[gamma=0.8]",
+    "1/t": "inverse_time",
+    "cosine": "cosine",
+    "linear": "linear",
+    "one cycle": "one_cycle",
+    "warm-up": "constant[warmup_share=0.1]",
+    "plateau": "plateau[patience=2]",
+    "threshold": "threshold[change=0.05]",
+}
+"""Variant -> schedule."""
+
+
+def suites() -> Iterator[Suite]:
+    """`optimizers` and `schedules`."""
+    profile = ProfileProtocol(rounds=3, block_s=0.05, warmup_s=0.1)
+    yield Suite(
+        name="optimizers",
+        blocks=tuple(block for problem in PROBLEMS for block in problem.blocks()),
+        seeds=5,
+        profile=profile,
+        description="Gradient descent to schedule-free AdamW on two quadratics, Rosenbrock's valley, an MLP, a CNN and "
+        "a character model, each under a constant learning rate that was chosen on validation; on a CPU in under half "
+        "an hour",
+    )
+    yield Suite(name="schedules", blocks=tuple(_schedules()), seeds=5, profile=profile, description=ABOUT_SCHEDULES)
+
+
+ABOUT_SCHEDULES = (
+    "Ten schedules of one learning rate on a noisy quadratic, where a constant one plateaus, and on an MLP; on a CPU "
+    "in some minutes"
+)
+
+
+def _schedules() -> Iterator[Block]:
+    """One rate for all, of which the constant schedule is the whole and the others a part."""
+    noisy: Settings = {**POINTS, "optimizer": "sgd", "lr": 1.0, "budget.steps": 1000, "evaluate_every": 20}
+    digits: Settings = {**NETWORKS, "optimizer": "sgd[momentum=0.9]", "lr": 0.1, "budget.steps": 600}
+    for variant, schedule in SCHEDULES.items():
+        yield Block(models=("point",), tasks=(NOISY,), set={**noisy, "schedule": schedule}, variant=variant)
+        yield Block(models=("mlp[width=64]",), tasks=("digits",), set={**digits, "schedule": schedule}, variant=variant)
