@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,7 +19,19 @@ from ..train.training import Stepper
 from .launch import profile, profile_in_turns
 from .subject import Subject
 
-STEPPER, EVALUATOR = "_dlbench_stepper", "_dlbench_evaluator"
+HELD = "_dlbench_held"
+
+
+@dataclass(frozen=True)
+class Held:
+    """How a learner is called, held by the learner itself, so that it goes when the learner goes. A copy of the
+    learner, as averaging makes one, isn't called through it and shares it."""
+
+    step: Stepper
+    evaluator: Evaluator
+
+    def __deepcopy__(self, memo: object) -> Held:
+        return self
 
 
 def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,13 +58,12 @@ def subject_of(bench: Bench) -> Subject:
         seed_everything(0)
         learner, optimizers, regularizers = bench.build(task)
         draws = torch.Generator().manual_seed(stream_seed(0, "task"))
-        # held by the learner itself, so that they go when it goes
-        setattr(learner, STEPPER, Stepper(learner, optimizers, regularizers, bench.execution, draws, stepping))
-        setattr(learner, EVALUATOR, Evaluator(learner, task.signature, bench.execution, looking))
+        step = Stepper(learner, optimizers, regularizers, bench.execution, draws, stepping)
+        setattr(learner, HELD, Held(step, Evaluator(learner, task.signature, bench.execution, looking)))
         return learner, optimizers
 
     def predict(learner: Learner, batch: Batch) -> object:
-        evaluator, verb = getattr(learner, EVALUATOR), task.signature.output.verbs[0]
+        evaluator, verb = getattr(learner, HELD).evaluator, task.signature.output.verbs[0]
         if verb == "sample":
             return evaluator.sample(batch.size, noise, batch.targets)
         if verb == "generate":  # an untrained network seldom ends: it writes as much as its longest target
@@ -63,7 +75,7 @@ def subject_of(bench: Bench) -> Subject:
         task=task,
         signature=task.signature,
         batch_size=bench.recipe.batch_size,
-        train_step=lambda learner, _, batch: getattr(learner, STEPPER)(batch),
+        train_step=lambda learner, _, batch: getattr(learner, HELD).step(batch),
         predict=predict,
         device=bench.execution.runtime.device,
     )

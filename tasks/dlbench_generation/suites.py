@@ -30,7 +30,7 @@ def generative() -> Suite:
             Block(models=("erdos_renyi", "graphvae", "graphrnn"), tasks=("community_small[communities=random]",)),
         ),
         seeds=3,
-        profile=ProfileProtocol(rounds=3, block_s=0.1, warmup_s=0.1),
+        profile=ProfileProtocol(rounds=3, block_s=0.1, warmup_s=0.1, launches=2),
         description="Points, digits, digits of a class, inverted digits and small graphs drawn anew, from counts to "
         "diffusion, each task under equal steps; embedded data, 20 minutes on two CPU cores with --jobs 2",
     )  # fmt: skip

@@ -12,6 +12,7 @@ from docpages import REPOSITORY
 from dlbench.tables import leaderboard
 from dlbench.tables.rendering import render, score_text, short
 
+GALLERY = (REPOSITORY / "docs" / "gallery.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 CSVS = sorted((REPOSITORY / "results").glob("*/*/metrics.csv"))
 CORA = {"mlp (no edges)": "mlp"}
@@ -34,13 +35,25 @@ def table_after(heading: str) -> list[list[str]]:
     return body
 
 
-@pytest.mark.parametrize(("mark", "suite"), [("quick-table", "quick"), ("vision-table", "vision-small")])
-def test_a_marked_table_is_what_the_published_records_print(mark: str, suite: str) -> None:
+MARKED = [
+    (README, "quick-table", "quick"), (README, "vision-table", "vision-small"),
+    (GALLERY, "generative-table", "generative"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("page", "mark", "suite"), MARKED, ids=[mark for _, mark, _ in MARKED])
+def test_a_marked_table_is_what_the_published_records_print(page: str, mark: str, suite: str) -> None:
     (folder,) = (REPOSITORY / "results" / suite).iterdir()
     printed = render(leaderboard.read_csv(folder / "leaderboard.csv"), "md")
     tables = [line for line in printed.splitlines() if line.startswith("|")]
-    shown = README.split(f"<!-- {mark} -->", 1)[1].split("<!-- end -->", 1)[0]
+    shown = page.split(f"<!-- {mark} -->", 1)[1].split("<!-- end -->", 1)[0]
     assert [line for line in shown.splitlines() if line.startswith("|")] == tables
+
+
+def test_the_gallery_shows_each_published_picture_once() -> None:
+    (folder,) = (REPOSITORY / "results" / "generative").iterdir()
+    shown = re.findall(r"\(\.\./results/generative/[^/]+/pictures/([^)]+)\)", GALLERY)
+    assert sorted(shown) == sorted(path.name for path in (folder / "pictures").iterdir())
 
 
 def test_the_table_of_cora_is_the_published_one() -> None:

@@ -114,3 +114,13 @@ def test_a_task_of_one_batch_has_a_resident_one(points: Any, make_subject: Any) 
     task = points()
     task.batches = lambda *_: [Batch(task.points[:70], task.classes[:70], size=70)]
     assert make_subject(task=task).resident()().size == 70
+
+
+def test_a_learner_that_is_averaged_can_be_profiled() -> None:
+    """Averaging copies the learner; what calls the learner hangs on it and isn't copied."""
+    subject = subject_named("perceptron", "digits", {"regularizers": "ema[decay=0.9]"})
+    learner, optimizers = subject.build()
+    batch = next(iter(subject.task.batches("train", 32, torch.Generator().manual_seed(0))))
+    for _ in range(3):
+        subject.train_step(learner, optimizers, batch)
+    assert subject.predict(learner, batch).shape == (32, 10)  # type: ignore[attr-defined]
