@@ -67,6 +67,7 @@ KNOW_DLBENCH = {
     "dlbench_gnn/dgi.py": "a Learner with its own loss",
     "dlbench_gnn/infograph.py": "a Learner with its own loss",
     "dlbench_gnn/shared.py": "names kinds",
+    "dlbench_graphgen/checks.py": "refuses options in a sentence",
     "dlbench_graphgen/dense.py": "names values",
     "dlbench_graphgen/graphrnn_learner.py": "a Learner with its own loss",
     "dlbench_graphgen/graphvae_learner.py": "a Learner with its own loss",
