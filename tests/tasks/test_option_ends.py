@@ -91,6 +91,16 @@ GENERATED = {
         {"noise": 0.02, "num_train": 1}, {"noise": 1.0, "num_train": 2}, {"noise": (0.01, 1.1), "num_train": (0,)}
     ),
     "edge_detection": Ends({"direction": "vertical"}, {"direction": "horizontal"}, {"direction": ("up", "none")}),
+    "quadratic": Ends(
+        {"dimension": 1, "condition": 1.0, "noise": 0.0}, {"dimension": 1000, "condition": 1e6, "noise": 10.0},
+        {"dimension": (0, 10**7), "condition": (0.5,), "noise": (-0.1,)},
+    ),
+    **{name: Ends({"noise": 0.0}, {"noise": 10.0}, {"noise": (-0.1,)}) for name in ("rosenbrock", "beale", "branin")},
+    **{name: Ends({"strength": 0.0}, {"strength": 10.0}, {"strength": (-0.1,)}) for name in ("ridge", "lasso")},
+    "digits_small": Ends(
+        {"per_class": 1, "label_noise": 0.0}, {"per_class": 90, "label_noise": 1.0},
+        {"per_class": (0, 1000), "label_noise": (-0.1, 1.1)},
+    ),
     "karate": Ends({"groups": 2}, {"groups": 4}, {"groups": (1, 3, 5)}),
     "sbm_small": Ends(
         {"sampler": "neighbour", "hops": 1, "fanout": 1},
@@ -100,7 +110,8 @@ GENERATED = {
     "sbm_pattern_small": Ends({"pe": 0}, {"pe": 4}, {"pe": (-1, 1.5)}),
     "sbm_cluster_small": Ends({"pe": 0}, {"pe": 4}, {"pe": (-1, 1.5)}),
 }  # fmt: skip
-DRAWN = {"community_small": "erdos_renyi"}
+POINTS = ("quadratic", "rosenbrock", "beale", "branin", "ridge", "lasso")
+DRAWN = {"community_small": "erdos_renyi", **dict.fromkeys(POINTS, "point")}
 """Tasks that ask for something that `constant` can't give, and who can."""
 
 
