@@ -21,6 +21,7 @@ from ..contract.recipe import Settings, resolve
 from ..contract.specs import Block, Metric, Suite
 from ..errors import UsageError
 from ..results import Record, slug
+from ..tables.groups import is_number
 from .catalog import Catalog
 from .plan import CUSTOM, Job, Plan, Request, plan
 
@@ -291,9 +292,7 @@ def score_of(record: Record | None, metric: Metric) -> float | None:
     if record is None or record.status != "ok":
         return None
     value = ((record.get("metrics") or {}).get("val") or {}).get(metric.name)
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-        return None
-    return float(value)
+    return float(value) if is_number(value) else None
 
 
 def best_of(trials: Iterable[Trial], metric: Metric) -> Trial | None:

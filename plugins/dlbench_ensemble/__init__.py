@@ -74,13 +74,13 @@ def dlbench_schedules() -> Iterable[ScheduleSpec]:
 def _ensemble(signature: Signature, make: Callable[[], Any], *, model: str = "mlp", members: int = 5) -> Learner:
     from .ensemble import Ensemble
 
-    return Ensemble([make() for _ in range(_checked("ensemble", members))], signature.output)
+    return Ensemble([make() for _ in range(_checked(members))], signature.output)
 
 
 def _bagging(signature: Signature, make: Callable[[], Any], *, model: str = "mlp", members: int = 5) -> Learner:
     from .bagging import Bagging
 
-    return Bagging([make() for _ in range(_checked("bagging", members))], signature.output)
+    return Bagging([make() for _ in range(_checked(members))], signature.output)
 
 
 def _snapshot(*, cycles: int = 5) -> Regularizer:
@@ -95,7 +95,7 @@ def _cyclic_cosine(*, cycles: int = 5) -> Factor:
     return cyclic_cosine(cycles=cycles)
 
 
-def _checked(name: str, members: int) -> int:
+def _checked(members: int) -> int:
     if members < 1:
         raise NotApplicable(f"needs at least one member, not {members}")
     return members

@@ -2,33 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from dlbench import Classes, DataSet, Image, Metric, TaskSpec, unknown
 from dlbench.data import Data
-
-
-def _digits(data: Data) -> Any:
-    from dlbench_vision.digits import load
-
-    return load(data)
-
-
-def _mnist(data: Data) -> Any:
-    from dlbench_vision.mnist import load
-
-    return load(data, folder="vision/mnist")
-
-
-def _fashion_mnist(data: Data) -> Any:
-    from dlbench_vision.mnist import load
-
-    return load(data, folder="vision/fashion-mnist")
-
-
-BASES: Mapping[str, Callable[[Data], Any]] = {"digits": _digits, "mnist": _mnist, "fashion_mnist": _fashion_mnist}
-"""The tasks whose labels can be shuffled."""
+from dlbench_vision.robustness import BASES, shifted_files
 
 
 def load_shuffled(data: Data, *, task: str = "digits", images: int = 0, seed: int = 0) -> Any:
@@ -41,9 +20,7 @@ def load_shuffled(data: Data, *, task: str = "digits", images: int = 0, seed: in
 
 def shuffled_files(*, task: str = "digits", **_: Any) -> DataSet | None:
     """The files behind `shuffled[task=...]`; raises UsageError for an unknown task."""
-    from dlbench_vision.files import FASHION_MNIST, MNIST
-
-    return {"mnist": MNIST, "fashion_mnist": FASHION_MNIST}.get(_known(task))
+    return shifted_files(task=_known(task))
 
 
 def shuffled_floor(*, task: str = "digits", images: int = 0, **_: Any) -> float | None:

@@ -17,8 +17,7 @@ from dlbench import Batch, UsageError
 from dlbench.data import Data
 from dlbench.data.batches import GatheredBatches
 from dlbench.data.images import ImageClassification
-
-from .controls import BASES
+from dlbench_vision.robustness import BASES
 
 
 class Shuffled:
