@@ -72,6 +72,6 @@ def shown(part: pd.DataFrame) -> dict[str, str]:
 def _first_reached(curve: Iterable[Mapping[str, Any]], metric: str, sign: int, target: float) -> float:
     for point in curve:
         value = (point.get("val") or {}).get(metric)
-        if is_number(value) and sign * float(value) >= sign * target:  # type: ignore[arg-type]
+        if is_number(value) and sign * float(value) >= sign * target:
             return float(point["seconds"])
     return math.inf
