@@ -17,6 +17,7 @@ The body of a record (all times in seconds, all sizes in bytes):
     status, reason (one sentence), where (FILE:LINE in FUNCTION), flags [..], limits {timeout_s, memory_bytes}
     tuned {over {key: range}, sampler, trials, seeds, metric, scores (on validation), chosen {key: value}, edge [key],
            study (a file)} (only where the recipe was tuned; `suites/SUITE.json` has it for the square)
+    treatment {name, keys of the recipe that it is about} (only where recipes are compared)
     fault ("core": dlbench or its installation failed, not the cell, so it never counts as done; else absent)
     environment {machine (slug), cpu, gpu, torch, python, ...}
 
@@ -160,8 +161,10 @@ class Results:
         squares, tuned = self._index(suite)
         for square, name in squares.items():
             if (record := self.load(name)) is not None:  # it may have been made for another suite, variant or tuning
-                body = {**record.body, "suite": suite, "variant": json.loads(square)["variant"]}
-                body.pop("tuned", None)
+                place = json.loads(square)
+                body = {k: v for k, v in record.body.items() if k not in ("tuned", "treatment")}
+                body |= {"suite": suite, "variant": place["variant"]}
+                body |= {"treatment": place["treatment"]} if "treatment" in place else {}
                 records.append(Record({**body, **({"tuned": tuned[square]} if square in tuned else {})}))
         return records
 

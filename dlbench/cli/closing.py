@@ -52,9 +52,9 @@ def following(records: Sequence[Record], root: Path) -> list[str]:
     cells = [record for record in records if not record.is_profile]
     found = {"failed" if (status := _status(record)) in MENDED else status for record in records}
     lines = [text for status, text in AFTER.items() if status in found]
-    seeds: dict[tuple[str, str, str], set[int]] = {}
+    seeds: dict[tuple[str, ...], set[int]] = {}
     for cell in cells:
-        where = (str(cell["task"]), str(cell["model"]), str(cell.get("variant")))
+        where = tuple(str(cell.get(key)) for key in ("task", "model", "variant", "treatment"))
         seeds.setdefault(where, set()).add(cell["seed"])
     if any(len(own) < MIN_FOR_CLAIM for own in seeds.values()):
         lines.append(

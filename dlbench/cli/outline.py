@@ -41,7 +41,7 @@ def outline(made: Plan, done: Collection[str], width: int) -> list[str]:
 
 
 def pair_text(job: Job) -> str:
-    return f"{job.task} x {job.model}" + (f" ({job.variant})" if job.variant else "")
+    return job.row
 
 
 def listed(jobs: Sequence[Job]) -> str:

@@ -92,7 +92,15 @@ def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
     protocol = ProfileProtocol(**(record.get("profile") or {}).get("protocol", {}))
     suite = Suite(
         name=record["suite"],
-        blocks=(Block(models=(names[0],), tasks=(names[1],), set=record["recipe"], variant=record["variant"]),),
+        blocks=(
+            Block(
+                models=(names[0],),
+                tasks=(names[1],),
+                set=record["recipe"],
+                variant=record["variant"],
+                treatments={treatment["name"]: {}} if (treatment := record.get("treatment")) else {},
+            ),
+        ),
         seeds=(record["seed"],) if record["seed"] is not None else 1,
         profile=protocol,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, unknown
@@ -217,12 +217,31 @@ class ProfileProtocol:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Models x tasks under one variant of the recipe; names may be globs and carry options."""
+    """Models x tasks under one variant of the recipe; names may be globs and carry options. Rows of different variants
+    are never ranked together. `treatments`, where recipes are compared: name -> what it sets over `set`; each is a row
+    of its own, ranked in one table with the others."""
 
     models: tuple[str, ...]
     tasks: tuple[str, ...]
     set: Settings = field(default_factory=dict)
     variant: str = ""
+    treatments: Mapping[str, Settings] = field(default_factory=dict)
+
+    def each(self) -> Iterator[Block]:
+        """The block with one of its treatments at a time; itself where it has none."""
+        yield from (replace(self, treatments={name: own}) for name, own in self.treatments.items())
+        if not self.treatments:
+            yield self
+
+    @property
+    def treatment(self) -> str:
+        """The name of a block's only treatment; empty where it has none."""
+        return next(iter(self.treatments), "")
+
+    @property
+    def treated(self) -> Settings:
+        """What a block's only treatment sets."""
+        return self.treatments.get(self.treatment, {})
 
 
 @dataclass(frozen=True, kw_only=True)

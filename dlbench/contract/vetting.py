@@ -43,6 +43,9 @@ def vet(spec: Any, path: Path = ()) -> None:
             vet(part, (*here, *step))
         if f.name in ("recipe", "set", "recipes"):
             _vet_settings(value, here)
+        if f.name == "treatments":
+            for name, part in value.items():
+                _vet_settings(part, (*here, name))
     if isinstance(spec, TaskSpec) and spec.monitor not in ("", *(m.name for m in (spec.metric, *spec.metrics))):
         raise Fault((*path, "monitor"), f"must be the name of one of the task's metrics, not {spec.monitor!r}")
 
@@ -133,6 +136,13 @@ def _settings(value: Any) -> bool:
     return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
 
 
+def _treatments(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and name.strip() != "" and name.isprintable() and _settings(part)
+        for name, part in value.items()
+    )
+
+
 def _recipes(value: Any) -> bool:
     return isinstance(value, Mapping) and all(
         (isinstance(key, str) or _subclass(Kind)(key)) and _settings(part) for key, part in value.items()
@@ -200,6 +210,7 @@ TABLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("member", _either(_none, _text), "None or a text"),
     ("inner", _none, "None: the catalog fills it in"),
     ("recipe set", _settings, "a mapping from keys of the recipe to values"),
+    ("treatments", _treatments, "a mapping from a name on one line to settings"),
     ("recipes", _recipes, "a mapping from a task's name or a kind's class to settings"),
     ("blocks", lambda value: bool(value) and _each(_is(Block))(value), "a tuple of at least one Block"),
     ("seeds", _seeds, f"a count up to {MOST_SEEDS}, or a list of whole numbers from 0 on below 2**53"),

@@ -14,7 +14,7 @@ from ..data.verify import HashCache
 from ..measure.environment import fingerprint
 from ..plan.catalog import Catalog
 from ..plan.inputs import Roots, changed, kept, roots_of
-from ..plan.plan import PROTOCOL, Job, Plan, Skip
+from ..plan.plan import PROTOCOL, Job, Plan, Skip, treatment_of
 from ..results import SCHEMA, Record, Results, is_done, now
 from .local import LocalExecutor, Message
 
@@ -228,6 +228,7 @@ class Runner:
             "environment": {**fingerprint(job.runtime.device), **cuda}, **body,
             **({"fault": result["fault"]} if "fault" in result else {}),
             **({"tuned": dict(job.tuned)} if job.tuned is not None else {}),
+            **({"treatment": treatment} if (treatment := treatment_of(job)) else {}),
         })  # fmt: skip
         self.results.save(record)
         self.display.finished(job, record)

@@ -37,7 +37,7 @@ def outdated(record: Record, makings: Makings) -> list[str]:
     return [name for name, same in checks.items() if not same]
 
 
-BY_RUN = ("suite", "command line")
+BY_RUN = ("suite", "treatment", "tune", "command line")
 """The layers of a recipe that a run adds to what plugins say."""
 
 

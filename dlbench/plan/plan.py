@@ -72,6 +72,12 @@ class Job:
     tuned: Mapping[str, Any] | None = None
 
     @property
+    def row(self) -> str:
+        """Task, model, treatment and variant, as lines name them."""
+        under = f" under {self.block.treatment}" if self.block.treatment else ""
+        return f"{self.task} x {self.model}{under}" + (f" ({self.variant})" if self.variant else "")
+
+    @property
     def pair(self) -> str:
         """What a profile and its cells have in common."""
         recipe = profile_settings(self.recipe.recipe.as_settings())
@@ -81,7 +87,7 @@ class Job:
     def title(self) -> str:
         """The line that a progress display shows."""
         what = "profile" if self.protocol else f"seed {self.seed}"
-        return f"{self.task} x {self.model}" + (f" ({self.variant})" if self.variant else "") + f", {what}"
+        return f"{self.row}, {what}"
 
 
 @dataclass(frozen=True)
@@ -128,9 +134,10 @@ def _seeds(seeds: int | tuple[int, ...]) -> tuple[int, ...]:
 def _grid(catalog: Catalog, suite: Suite, request: Request) -> Iterator[tuple[Block, Choice, Choice]]:
     """The pairs of a suite. -m and -t pick among the suite's own names; a name that the suite hasn't joins every
     block, so that `--suite vision -m mine` puts a new model on the suite's tasks."""
-    models = _axis(catalog, "models", [b.models for b in suite.blocks], request.models)
-    tasks = _axis(catalog, "tasks", [b.tasks for b in suite.blocks], request.tasks)
-    for block, block_models, block_tasks in zip(suite.blocks, models, tasks, strict=True):
+    blocks = [single for block in suite.blocks for single in block.each()]
+    models = _axis(catalog, "models", [b.models for b in blocks], request.models)
+    tasks = _axis(catalog, "tasks", [b.tasks for b in blocks], request.tasks)
+    for block, block_models, block_tasks in zip(blocks, models, tasks, strict=True):
         for task in block_tasks:
             for model in block_models:
                 yield block, model, task
@@ -138,15 +145,16 @@ def _grid(catalog: Catalog, suite: Suite, request: Request) -> Iterator[tuple[Bl
 
 def _told_apart(grid: list[tuple[Block, Choice, Choice]]) -> Iterator[tuple[Block, Choice, Choice]]:
     """The grid with a variant for each block that sets something else than another block does for the same pair under
-    the same variant: they are different rows."""
-    settings: dict[tuple[str, Choice, Choice], list[Settings]] = {}
+    the same variant and treatment: they are different rows."""
+    settings: dict[tuple[str, str, Choice, Choice], list[Settings]] = {}
     for block, model, task in grid:
-        known = settings.setdefault((block.variant, model, task), [])
-        if block.set not in known:
-            known.append(block.set)
+        known = settings.setdefault((block.variant, block.treatment, model, task), [])
+        if (together := {**block.set, **block.treated}) not in known:
+            known.append(together)
     for block, model, task in grid:
-        others = settings[block.variant, model, task]
-        own = [f"{k}={v}" for k, v in block.set.items() if any(k not in o or o[k] != v for o in others)]
+        others = settings[block.variant, block.treatment, model, task]
+        together = {**block.set, **block.treated}
+        own = [f"{k}={v}" for k, v in together.items() if any(k not in o or o[k] != v for o in others)]
         yield replace(block, variant=", ".join([v for v in (block.variant, *own) if v])), model, task
 
 
@@ -198,7 +206,7 @@ def _pair(
 
 
 def recipe_of(model: ModelSpec, task: TaskSpec, block: Block, settings: Settings) -> Resolved:
-    """Command line over suite block over model over task over the core's defaults."""
+    """Command line over treatment over suite block over model over task over the core's defaults."""
     own: dict[str, Any] = {}
     for key, part in model.recipes.items():
         if isinstance(key, type) and issubclass(key, object) and _matches(key, task):
@@ -207,7 +215,8 @@ def recipe_of(model: ModelSpec, task: TaskSpec, block: Block, settings: Settings
     for key in own:
         if key not in MODEL_KEYS and key.partition(".")[2] not in PART_KEYS:
             raise UsageError(f"the model {model.name!r} sets {key!r}: a model may set only {', '.join(MODEL_KEYS)}")
-    return resolve([("task", task.recipe), ("model", own), ("suite", block.set), ("command line", settings)])
+    layers = [("task", task.recipe), ("model", own), ("suite", block.set), ("treatment", block.treated)]
+    return resolve([*layers, ("command line", settings)])
 
 
 def _matches(kind: type, task: TaskSpec) -> bool:
@@ -353,6 +362,7 @@ def named(job: Job) -> Job:
         "model": str(job.model), "task": str(job.task), "variant": job.variant, "seed": job.seed,
         "runtime": job.runtime.identity(),
     }  # fmt: skip
+    grid = {**square, "treatment": treatment} if (treatment := treatment_of(job)) else square
     identity = {
         **square, "recipe": settings, "protocol": PROTOCOL, "ingredients": job.head["ingredients"],
         "profile": asdict(job.protocol) if job.protocol else None,
@@ -363,4 +373,10 @@ def named(job: Job) -> Job:
     code = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     what = "profile" if job.protocol else f"s{job.seed}"
     name = f"{slug(str(job.task))[:80]}--{slug(str(job.model))[:80]}--{what}--{code}"
-    return replace(job, name=name, square=json.dumps(square, sort_keys=True))
+    return replace(job, name=name, square=json.dumps(grid, sort_keys=True))
+
+
+def treatment_of(job: Job) -> dict[str, Any]:
+    """What a record says of its treatment: its name, and the keys of the recipe that it is about."""
+    block = job.block
+    return {"name": block.treatment, "keys": sorted(block.treated)} if block.treatment else {}

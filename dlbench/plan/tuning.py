@@ -97,7 +97,7 @@ class Arm:
 
     @property
     def title(self) -> str:
-        return f"{self.job.task} x {self.job.model}" + (f" ({self.job.variant})" if self.job.variant else "")
+        return self.job.row
 
     def block(self, chosen: Settings, label: str) -> Block:
         """The arm's block with these settings on top."""
@@ -105,6 +105,7 @@ class Arm:
         return Block(
             models=(str(self.job.model),), tasks=(str(self.job.task),), set={**own.set, **chosen},
             variant=", ".join(text for text in (label, own.variant) if text),
+            treatments={name: {**settings, **chosen} for name, settings in own.treatments.items()},
         )  # fmt: skip
 
     def plan(self, catalog: Catalog, request: Request, chosen: Settings, label: str, **fields: Any) -> Plan:
@@ -239,7 +240,7 @@ def tuning_of(over: tuple[Range, ...], budget: int, sampler: str | None) -> Tuni
 
 def arms_of(catalog: Catalog, request: Request, each: tuple[Range, ...]) -> tuple[list[Arm], Plan]:
     """The choices that are compared, and the plan that they come from, with its skips; raises UsageError. `each`: keys
-    of which every value is a choice of its own."""
+    of which every value is a treatment of its own."""
     suites = [
         replace(suite, blocks=tuple(_varied(suite.blocks, each)))
         for suite in request.suites or (Suite(name=CUSTOM, blocks=(Block(models=(), tasks=()),)),)
@@ -250,11 +251,20 @@ def arms_of(catalog: Catalog, request: Request, each: tuple[Range, ...]) -> tupl
 
 
 def _varied(blocks: Iterable[Block], each: tuple[Range, ...]) -> Iterator[Block]:
+    """The blocks with a treatment for each combination of values."""
+    every = [
+        {r.key: v for r, v in zip(each, values, strict=True)} for values in itertools.product(*(r.points for r in each))
+    ]
     for block in blocks:
-        for values in itertools.product(*(r.points for r in each)):
-            own = {r.key: value for r, value in zip(each, values, strict=True)}
-            variant = ", ".join([v for v in (block.variant, *(f"{k}={v}" for k, v in own.items())) if v])
-            yield replace(block, set={**block.set, **own}, variant=variant)
+        treatments = {
+            ", ".join([v for v in (single.treatment, *(f"{k}={v}" for k, v in own.items())) if v]): {
+                **single.treated,
+                **own,
+            }
+            for single in block.each()
+            for own in every
+        }
+        yield replace(block, treatments=treatments) if each else block
 
 
 def study_of(catalog: Catalog, request: Request, arm: Arm, tuning: Tuning) -> str:

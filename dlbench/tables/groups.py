@@ -1,9 +1,9 @@
 """Records -> groups: the cells and the profile behind one row of a leaderboard.
 
-A row is one suite x task with options x model x options x variant x runtime x machine x torch. Its cells differ by seed
-only; its profile is the one with the same model, task, runtime, batch size and optimizer. Records of one table whose
-terms differ (the task's version, sources or data, the core's protocol, the recipe but for what a model set for itself)
-are told apart by a variant that says how the older ones differ.
+A row is one suite x task with options x model x options x treatment x variant x runtime x machine x torch. Its cells
+differ by seed only; its profile is the one with the same model, task, runtime, batch size and optimizer. Records of one
+table whose terms differ (the task's version, sources or data, the core's protocol, the recipe but for what a model set
+for itself and what a treatment is about) are told apart by a variant that says how the older ones differ.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class RowKey(NamedTuple):
     task: str
     model: str
     options: str
+    treatment: str
     variant: str
     device: str
     precision: str
@@ -71,12 +72,12 @@ class RowKey(NamedTuple):
 
     @property
     def table(self) -> RowKey:
-        """The key of the table in which the row is ranked: the same for every model."""
-        return self._replace(model="", options="")
+        """The key of the table in which the row is ranked: the same for every model and treatment."""
+        return self._replace(model="", options="", treatment="")
 
     @property
     def model_text(self) -> str:
-        return named(self.model, self.options)
+        return named(self.model, self.options) + (f" under {self.treatment}" if self.treatment else "")
 
     @property
     def runtime_text(self) -> str:
@@ -168,7 +169,8 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
             group.cells = _newest_per_seed(group.cells)
         _attach([(key, record) for key, record in placed if record.is_profile], found)
     for group in found.values():
-        counted = found.get(group.key.table._replace(model=FLOOR_MODEL))
+        floors = [group.key.table._replace(model=FLOOR_MODEL, treatment=name) for name in (group.key.treatment, "")]
+        counted = next((found[key] for key in floors if key in found), None)
         scores = counted.scores().values() if counted and counted.status() == "ok" else ()
         group.constant = fmean(scores) if scores else None
     return [found[key] for key in sorted(found)]
@@ -197,8 +199,9 @@ def _key(suite: str, record: Record) -> RowKey:
     environment = record.get("environment") or {}
     return RowKey(
         suite=suite, task=named(task["name"], task["options"]), model=model["name"], options=model["options"],
-        variant=record.get("variant") or "", device=str(runtime["device"]).partition(":")[0],
-        precision=runtime["precision"], compile=bool(runtime["compile"]),
+        treatment=_treatment(record).get("name", ""), variant=record.get("variant") or "",
+        device=str(runtime["device"]).partition(":")[0], precision=runtime["precision"],
+        compile=bool(runtime["compile"]),
         channels_last=bool(runtime["channels_last"]), threads=int(runtime["threads"]),
         machine=environment.get("machine") or "", torch=environment.get("torch") or "",
     )  # fmt: skip
@@ -222,10 +225,11 @@ def _keys(suite: str, records: list[Record]) -> list[RowKey]:
 
 
 def _terms(record: Record) -> dict[str, str]:
-    """What must be the same in all rows of a table. What a model set for itself isn't among it, nor what tuning chose,
-    whose search the variant names."""
+    """What must be the same in all rows of a table. What a model set for itself isn't among it, nor what a treatment is
+    about, nor what tuning chose, whose search the variant names."""
     layers, tuned = record.get("layers") or {}, record.get("tuned") or {}
     own = {key for key, layer in layers.items() if layer == "model"} | {*(tuned.get("chosen") or {})}
+    own |= {*_treatment(record).get("keys", ())}
     recipe = {key: _text(value) for key, value in record["recipe"].items() if key not in own}
     if record.is_profile:
         recipe = profile_settings(recipe)
@@ -234,6 +238,12 @@ def _terms(record: Record) -> dict[str, str]:
     if task.get("data") != "missing":
         described["data"] = task.get("data_digest")
     return {**{key: _text(value) for key, value in described.items()}, **recipe}
+
+
+def _treatment(record: Record) -> dict[str, Any]:
+    found = record.get("treatment")
+    whole = isinstance(found, dict) and isinstance(found.get("name"), str) and isinstance(found.get("keys"), list)
+    return found if whole else {}
 
 
 def _difference(terms: Mapping[str, str], today: Mapping[str, str]) -> str:
@@ -279,13 +289,13 @@ def identity(cell: Record) -> str:
 
 
 def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
-    """Give each profile to the rows that it measures, whatever their variant; a row prefers one of its own variant,
-    then the newest. A profile without such a row becomes a row of its own."""
+    """Give each profile to the rows that it measures, whatever their variant and treatment; a row prefers one of its
+    own, then the newest. A profile without such a row becomes a row of its own."""
     siblings: dict[RowKey, list[Group]] = {}
     for key, group in found.items():
-        siblings.setdefault(key._replace(variant=""), []).append(group)
+        siblings.setdefault(key._replace(treatment="", variant=""), []).append(group)
     for key, profile in sorted(profiles, key=lambda pair: _created(pair[1])):
-        fitting = [group for group in siblings.get(key._replace(variant=""), []) if _fits(group, profile)]
+        fitting = [group for group in siblings.get(key._replace(treatment="", variant=""), []) if _fits(group, profile)]
         for group in fitting:
             if _preference(group, profile) >= _preference(group, group.profile):
                 group.profile = profile
@@ -303,7 +313,8 @@ def _fits(group: Group, profile: Record) -> bool:
 def _preference(group: Group, profile: Record | None) -> tuple[bool, str]:
     if profile is None:
         return False, ""
-    return (profile.get("variant") or "") == group.key.variant, _created(profile)
+    own = (profile.get("variant") or "", _treatment(profile).get("name", ""))
+    return own == (group.key.variant, group.key.treatment), _created(profile)
 
 
 def _read(launch: dict[str, Any], path: tuple[str, ...]) -> float | None:

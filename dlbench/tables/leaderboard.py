@@ -1,8 +1,9 @@
 """Records -> leaderboard rows and the long metrics table, as pandas frames and as CSV files that diff well.
 
 A row aggregates its cells over seeds: means over the cells that are ok, t-intervals from three seeds on. Ranks hold
-within one table: the same suite, task with options, variant, runtime, machine and torch. A rank is text: `2`, or `1-3`
-where the table leaves it open. Speed and memory are medians over a profile's launches. Empty means not measured.
+within one table: the same suite, task with options, variant, runtime, machine and torch, over models and treatments.
+A rank is text: `2`, or `1-3` where the table leaves it open. Speed and memory are medians over a profile's launches.
+Empty means not measured.
 """
 
 from __future__ import annotations
@@ -38,29 +39,35 @@ METRIC_COLUMNS = (
 TEXTS = frozenset({
     "suite", "task", "task_version", "model", "family", "options", "variant", "metric", "unit", "status", "flags",
     "precision", "device", "machine", "torch", "dlbench", "plugin", "plugin_version", "records", "split", "rank",
-    "tuned",
+    "tuned", "treatment",
 })  # fmt: skip
-TUNED = "tuned"
-"""A column of its own, where a row's recipe was tuned: what was chosen, and how it was found."""
+TREATMENT, TUNED = "treatment", "tuned"
+"""Columns that stand only where recipes are compared or were tuned: the treatment's name; what was chosen, and how."""
 COUNTS = frozenset({"seeds", "folds", "params", "batch_size", "threads"})
 BOOLEANS = frozenset({"higher_is_better", "compile"})
 MIB = 2**20
 
 
 def rows(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
-    """The leaderboard, in the fixed column order: table by table, the best mean first. Columns for the milestones of
-    tasks follow, and one for what tuning chose, where there are any."""
+    """The leaderboard, in the fixed column order: table by table, the best mean first. Columns for treatments, for the
+    milestones of tasks and for what tuning chose follow, where there are any."""
     found = groups(by_suite)
     rank, outliers = _standing(found)
     body = [(group.key, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
     body.sort(key=lambda pair: _order(*pair))
-    more = (TUNED,) if any(group.tuned for group in found) else ()
-    return _frame([row for _, row in body], (*COLUMNS, *columns_of(found), *more))
+    tuned = (TUNED,) if any(group.tuned for group in found) else ()
+    return _frame([row for _, row in body], (*COLUMNS, *_treated(found), *columns_of(found), *tuned))
 
 
 def metrics(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
     """Every metric of every split, one line each, aggregated over the seeds that are ok."""
-    return _frame([line for group in groups(by_suite) for line in _metric_lines(group)], METRIC_COLUMNS)
+    found = groups(by_suite)
+    lines = [line for group in found for line in _metric_lines(group)]
+    return _frame(lines, (*METRIC_COLUMNS, *_treated(found)))
+
+
+def _treated(found: Iterable[Group]) -> tuple[str, ...]:
+    return (TREATMENT,) if any(group.key.treatment for group in found) else ()
 
 
 def notes(by_suite: dict[str, list[Record]]) -> list[str]:
@@ -90,8 +97,8 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 def read_csv(path: Path) -> pd.DataFrame:
     """Read what `write_csv` wrote, with the same column types. Raises ValueError on a file of another shape."""
     header = pd.read_csv(path, nrows=0).columns
-    more = tuple(column for column in header if COLUMN.fullmatch(column) or column == TUNED)
-    if tuple(header) not in ((*COLUMNS, *more), METRIC_COLUMNS):
+    more = tuple(column for column in header if COLUMN.fullmatch(column) or column in (TREATMENT, TUNED))
+    if tuple(header) not in ((*COLUMNS, *more), (*METRIC_COLUMNS, *more)):
         raise ValueError(f"{path} is not a leaderboard or a metrics table of this version of dlbench")
     types: dict[str, Any] = {column: _dtype(column) for column in header}
     empty = {column: [""] for column in header if column not in TEXTS}
@@ -281,7 +288,7 @@ def _split_error(group: Group) -> float | None:
 def _order(key: RowKey, row: dict[str, Any]) -> tuple[Any, ...]:
     mean = row["mean"]
     best_first = math.inf if mean is None else (-mean if row["higher_is_better"] else mean)
-    return (*key.table, row["rank"] is None, best_first, key.model, key.options)
+    return (*key.table, row["rank"] is None, best_first, key.model, key.options, key.treatment)
 
 
 def _batch_size(head: Record) -> int | None:

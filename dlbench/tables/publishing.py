@@ -59,16 +59,16 @@ def publish(by_suite: dict[str, list[Record]], target: Path, gallery: Path | Non
 
 def _is_first(record: Record, records: list[Record]) -> bool:
     """Whether no record of the same row has a smaller seed."""
-    who = ("type", "task", "model", "variant", "runtime")
-    row = [record[key] for key in who]
-    return all(record["seed"] <= other["seed"] for other in records if [other[key] for key in who] == row)
+    who = ("type", "task", "model", "treatment", "variant", "runtime")
+    row = [record.get(key) for key in who]
+    return all(record["seed"] <= other["seed"] for other in records if [other.get(key) for key in who] == row)
 
 
 def _hang(picture: Path, record: Record, folder: Path) -> str:
     """Copy a picture under a name that says what it shows; returns the name."""
     model, task = (f"{record[what]['name']}[{record[what]['options']}]".replace("[]", "") for what in ("model", "task"))
-    which = picture.stem.rpartition("--")[2]
-    name = "--".join(slug(part) for part in (task, model, record["variant"], which) if part) + picture.suffix
+    which, treatment = picture.stem.rpartition("--")[2], (record.get("treatment") or {}).get("name", "")
+    name = "--".join(slug(part) for part in (task, model, treatment, record["variant"], which) if part) + picture.suffix
     (folder / "pictures").mkdir(parents=True, exist_ok=True)
     shutil.copyfile(picture, folder / "pictures" / name)
     return name
@@ -79,7 +79,7 @@ def square_of(record: Record) -> str:
     keys = ("type", "suite", "variant", "seed")
     who = [[record[what]["name"], record[what]["options"]] for what in ("model", "task")]
     runtime = {**record["runtime"], "device": record["runtime"]["device"].partition(":")[0]}
-    return json.dumps([who, [record[key] for key in keys], runtime], sort_keys=True)
+    return json.dumps([who, record.get("treatment"), [record[key] for key in keys], runtime], sort_keys=True)
 
 
 def scrubbed(value: Any) -> Any:

@@ -21,7 +21,7 @@ TABLE_KEYS = ("suite", "variant", "device", "precision", "compile", "threads", "
 HEADER = (
     "task", "metric", "model", "score", "rank", "train/s", "infer/s", "p50 ms", "peak MiB", "params", "train s", "notes"
 )  # fmt: skip
-LEFT = frozenset({"task", "metric", "model", "notes"})
+LEFT = frozenset({"task", "metric", "model", "treatment", "notes"})
 FIGURES = ("train_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "train_peak_mib", "params", "train_s")
 SPEEDS = FIGURES[:3]
 SPARE = ("p50 ms", "train s", "infer/s", "params", "peak MiB", "train/s", "rank")
@@ -137,7 +137,10 @@ def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:
         lines += paragraph(_title(part), width)
         lines += paragraph(f"every row: {marks.of(shared)}", width) if shared else []
         extra = shown(part)
-        body = [(f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared, extra)) for row in rows]
+        body = [
+            (f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared, extra, _treated(part)))
+            for row in rows
+        ]
         header, body = _without_empty(_head(part)[2:], body)
         spare = (*SPARE[:-2], *reversed(extra.values()), *SPARE[-2:])
         drawn, left_out = board(header, body, width, left=LEFT, spare=spare)
@@ -153,7 +156,9 @@ def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def _marked_cells(row: dict[str, Any], marks: Marks, shared: Iterable[str], extra: Iterable[str]) -> list[str]:
+def _marked_cells(
+    row: dict[str, Any], marks: Marks, shared: Iterable[str], extra: Iterable[str], treated: bool
+) -> list[str]:
     """The cells from the model on, with marks for the row's own flags, and one in each speed that can't be used."""
     flags = str(row["flags"]).split()
     doubted = "unusable" in flags and any(not missing(row[column]) for column in SPEEDS)
@@ -164,8 +169,8 @@ def _marked_cells(row: dict[str, Any], marks: Marks, shared: Iterable[str], extr
         for column in (*FIGURES, *extra)
     ]
     status = "" if row["status"] == "ok" else row["status"]
-    name = named(row["model"], row["options"])
-    return [name, score_text(row), row["rank"] or "-", *figures, " ".join(text for text in (status, own) if text)]
+    notes = " ".join(text for text in (status, own) if text)
+    return [*_names(row, treated), score_text(row), row["rank"] or "-", *figures, notes]
 
 
 def _without_empty(
@@ -174,7 +179,8 @@ def _without_empty(
     """The table without the columns in which nothing was measured, as those of speed with --no-profile. The score
     stays, unless other figures stand for the row."""
     full = [i == 0 or any(cells[i] not in ("", "-") for _, cells in body) for i in range(len(header))]
-    full[1] |= not any(full[3:9])
+    score = header.index("score")
+    full[score] |= not any(full[score + 2 : score + 8])
 
     def kept(cells: Sequence[str]) -> list[str]:
         return [cell for cell, keep in zip(cells, full, strict=True) if keep]
@@ -210,12 +216,23 @@ def _section(part: pd.DataFrame) -> tuple[str, list[list[str]]]:
     for row in rows:
         row["flags"] = " ".join(flag for flag in str(row["flags"]).split() if flag not in common)
     title = _title(part) + (f" · all rows: {' '.join(common)}" if common else "")
-    return title, [_cells(row, shown(part)) for row in rows]
+    return title, [_cells(row, shown(part), _treated(part)) for row in rows]
 
 
 def _head(part: pd.DataFrame) -> tuple[str, ...]:
-    """HEADER, with the milestones that were reached before the notes."""
-    return (*HEADER[:-1], *shown(part).values(), HEADER[-1])
+    """HEADER, with the treatments after the models, where there are any, and the milestones that were reached before
+    the notes."""
+    treatment = ("treatment",) if _treated(part) else ()
+    return (*HEADER[:3], *treatment, *HEADER[3:-1], *shown(part).values(), HEADER[-1])
+
+
+def _treated(part: pd.DataFrame) -> bool:
+    return "treatment" in part.columns and bool((part["treatment"] != "").any())
+
+
+def _names(row: dict[str, Any], treated: bool) -> list[str]:
+    """The cells that say which row it is."""
+    return [named(row["model"], row["options"]), *([row["treatment"]] if treated else [])]
 
 
 def _rows_and_common_flags(part: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
@@ -232,12 +249,12 @@ def _title(part: pd.DataFrame) -> str:
     return " · ".join(text for text in (first["suite"], first["variant"], runtime, first["machine"], torch) if text)
 
 
-def _cells(row: dict[str, Any], extra: Iterable[str]) -> list[str]:
-    """The cells under HEADER, with those of the milestones' columns `extra`."""
+def _cells(row: dict[str, Any], extra: Iterable[str], treated: bool) -> list[str]:
+    """The cells under `_head`, with those of the milestones' columns `extra`."""
     status = "" if row["status"] == "ok" else row["status"]
     figures = [short(row[column]) for column in (*FIGURES, *extra)]
     return [
-        row["task"], _metric(row), named(row["model"], row["options"]), score_text(row), row["rank"] or "-",
+        row["task"], _metric(row), *_names(row, treated), score_text(row), row["rank"] or "-",
         *figures, " ".join(text for text in (status, row["flags"]) if text),
     ]  # fmt: skip
 

@@ -263,3 +263,33 @@ def test_blocks_that_differ_in_what_they_set_are_different_rows() -> None:
         ("perceptron", "lr=0.05"), ("perceptron", "lr=0.001"), ("mlp", ""), ("constant", "")
     ]  # fmt: skip
     assert len({job.square for job in jobs}) == 4
+
+
+def test_treatments_are_rows_of_one_variant_and_set_more_than_their_block() -> None:
+    block = Block(
+        models=("perceptron", "mlp"), tasks=("digits",), set={"lr": 0.5, "budget.steps": 9}, variant="short",
+        treatments={"plain": {}, "slow": {"lr": 0.1}},
+    )  # fmt: skip
+    request = Request(
+        suites=(Suite(name="two", blocks=(block,), seeds=1),), data_root=Path("no"), cache=Path("no"), profiles=False
+    )
+    jobs = plan(catalog(), request).jobs
+    assert [(job.model.name, job.block.treatment, job.variant, job.recipe.recipe.lr) for job in jobs] == [
+        ("perceptron", "plain", "short", 0.5), ("mlp", "plain", "short", 0.5),
+        ("perceptron", "slow", "short", 0.1), ("mlp", "slow", "short", 0.1),
+    ]  # fmt: skip
+    assert [json.loads(job.square)["treatment"]["keys"] for job in jobs] == [[], [], ["lr"], ["lr"]]
+    assert (jobs[2].recipe.layers["lr"], jobs[2].recipe.layers["budget.steps"]) == ("treatment", "suite")
+    assert jobs[2].title == "digits x perceptron under slow (short), seed 0"
+    alone = planned("perceptron", "digits", {"lr": 0.5, "budget.steps": 9}, seeds=1).jobs
+    assert alone[0].name == jobs[0].name, "a treatment's name changes no result"
+
+
+def test_treatments_of_one_name_that_set_different_things_are_different_variants() -> None:
+    blocks = tuple(
+        Block(models=("perceptron",), tasks=("digits",), treatments={"slow": {"lr": lr}}) for lr in (0.1, 0.2)
+    )
+    request = Request(
+        suites=(Suite(name="two", blocks=blocks, seeds=1),), data_root=Path("no"), cache=Path("no"), profiles=False
+    )
+    assert [job.variant for job in plan(catalog(), request).jobs] == ["lr=0.1", "lr=0.2"]

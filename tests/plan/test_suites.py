@@ -32,6 +32,9 @@ def test_a_full_suite_is_the_same_as_in_code(tmp_path: Path) -> None:
     variant = "short"
     [[blocks]]
     tasks = ["ring8"]
+    [blocks.treatments]
+    plain = {}
+    "twice as fast" = { lr = 0.02 }
     """
     found = read_suite(write(tmp_path, text))
     settings = {"lr": 0.01, "budget.epochs": 5, "regularizers": ["l2[rate=0.1]"], "clip": "none"}
@@ -39,7 +42,7 @@ def test_a_full_suite_is_the_same_as_in_code(tmp_path: Path) -> None:
         name="widths", seeds=(3, 5), description="two widths", profile=ProfileProtocol(rounds=2, launches=1),
         blocks=(
             Block(models=("mlp[width=8]", "lenet*"), tasks=("digits",), set=settings, variant="short"),
-            Block(models=("*",), tasks=("ring8",)),
+            Block(models=("*",), tasks=("ring8",), treatments={"plain": {}, "twice as fast": {"lr": 0.02}}),
         ),
     )  # fmt: skip
     request = Request(suites=(found,), data_root=Path("no-data"), cache=Path("no-cache"), profiles=False)
@@ -67,6 +70,12 @@ def test_a_short_suite_has_the_files_name_and_three_seeds(tmp_path: Path) -> Non
         ("seed = 3\n[[blocks]]", "there is no key of a suite 'seed'; did you mean 'seeds'?"),
         ("[[blocks]]\nmodel = ['mlp']", "did you mean 'models'?"),
         ("[[blocks]]\nset = { lrr = 1 }", "did you mean 'lr'?"),
+        ("[[blocks]]\ntreatments = { a = { lrr = 1 } }", "line 2: blocks[0].treatments.a.lrr is wrong"),
+        (
+            "[[blocks]]\ntreatments = ['a']",
+            "blocks[0].treatments must be a mapping from a name on one line to settings",
+        ),
+        ("[[blocks]]\ntreatments = { a = 3 }", "blocks[0].treatments must be a mapping from a name"),
         ("[[blocks]]\nset = { lr = -1 }", "line 2: blocks[0].set.lr is wrong: recipe key 'lr' needs a number"),
         ("[profile]\nround = 3\n[[blocks]]", "did you mean 'rounds'?"),
         ("[[blocks]]\nmodels = 'mlp'", "line 2: blocks[0].models must be a tuple of texts"),
