@@ -232,7 +232,7 @@ def _treated(part: pd.DataFrame) -> bool:
 
 def _names(row: dict[str, Any], treated: bool) -> list[str]:
     """The cells that say which row it is."""
-    return [named(row["model"], row["options"]), *([row["treatment"]] if treated else [])]
+    return [named(row["model"], row["options"]), *([row["treatment"] or "-"] if treated else [])]
 
 
 def _rows_and_common_flags(part: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:

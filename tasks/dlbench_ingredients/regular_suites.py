@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from dlbench import Block, ProfileProtocol, Suite
+from dlbench import Block, ProfileProtocol, Settings, Suite
 
 SMALL = ("mnist_small[images=500]",)
 STEPS = {
@@ -25,6 +24,7 @@ WEIGHTS_AND_NOISE: Mapping[str, str] = {
     "activation noise": "activation_noise[sd=1.0]",
     "gradient noise": "gradient_noise[sd=0.01]",
     "max norm": "max_norm[limit=0.8]",
+    "label smoothing": "label_smoothing[epsilon=0.2]",
 }
 EARLY = {**CONSTANT, "select": "best", "patience": 10, "evaluate_every": 10}
 SNAPSHOTS = {"regularizers": "snapshot", "schedule": "cyclic_cosine"}
@@ -40,22 +40,23 @@ def suites() -> Iterable[Suite]:
 def regularization() -> Suite:
     """Averaging stands under a constant rate and under a cosine, over which it has nothing left to average."""
 
-    def row(variant: str, set: Mapping[str, Any], *models: str, tasks: tuple[str, ...] = SMALL) -> Block:
-        return Block(models=models or ("mlp",), tasks=tasks, set={**STEPS, **set}, variant=variant)
-
+    rows = ("constant", "mlp", "mlp[dropout=0.5]", "mlp[norm=batch]", "mlp[norm=layer]", "mlp[norm=group]", "bagging")
+    averages = {text.partition("[")[0]: {"regularizers": text} for text in AVERAGES}
+    treatments: Mapping[str, Settings] = {
+        **{name: {"regularizers": text} for name, text in WEIGHTS_AND_NOISE.items()},
+        "clip": {"clip": 1.0},
+        "early stopping": EARLY,
+        "snapshots": SNAPSHOTS,
+        **averages,
+        "constant rate": CONSTANT,
+        **{f"constant rate, {name}": {**CONSTANT, **own} for name, own in averages.items()},
+    }
     return Suite(
         name="regularization",
         blocks=(
-            row("", {}, "constant", "mlp", "mlp[dropout=0.5]", "mlp[norm=batch]", "mlp[norm=layer]", "mlp[norm=group]"),
-            row("", {}, "bagging"),
-            *(row(name, {"regularizers": text}) for name, text in WEIGHTS_AND_NOISE.items()),
-            row("clip", {"clip": 1.0}),
-            row("early stopping", EARLY),
-            row("snapshots", SNAPSHOTS),
-            *(row(text.partition("[")[0], {"regularizers": text}) for text in AVERAGES),
-            row("constant rate", CONSTANT),
-            *(row(f"constant rate, {text.partition('[')[0]}", {**CONSTANT, "regularizers": text}) for text in AVERAGES),
-            row("", {}, "constant", "mlp", tasks=("shuffled[task=mnist,images=500]",)),
+            Block(models=rows, tasks=SMALL, set=STEPS),
+            Block(models=("mlp",), tasks=SMALL, set=STEPS, treatments=treatments),
+            Block(models=("constant", "mlp"), tasks=("shuffled[task=mnist,images=500]",), set=STEPS),
         ),
         seeds=5,
         profile=PROFILE,
@@ -69,12 +70,12 @@ def normalization() -> Suite:
     models = tuple(f"mlp[width=64,depth=6{norm}]" for norm in ("", ",norm=batch", ",norm=layer", ",norm=group"))
     return Suite(
         name="normalization",
-        blocks=tuple(
+        blocks=(
             Block(
-                models=models, tasks=("digits",), variant=f"lr {lr:g}",
-                set={"optimizer": "sgd", "lr": lr, "schedule": "constant", "budget.steps": 500, "select": "last"},
-            )
-            for lr in (0.03, 0.1, 0.3, 1.0, 3.0)
+                models=models, tasks=("digits",),
+                set={"optimizer": "sgd", "schedule": "constant", "budget.steps": 500, "select": "last"},
+                treatments={f"lr {lr:g}": {"lr": lr} for lr in (0.03, 0.1, 0.3, 1.0, 3.0)},
+            ),
         ),
         seeds=3,
         profile=PROFILE,
@@ -86,17 +87,13 @@ def normalization() -> Suite:
 def initialisation() -> Suite:
     """Twenty rectified layers without a norm, where the scale of the first weights decides."""
     rules = ("zeros", "small_normal", "lecun", "glorot", "he", "orthogonal[gain=1.414]")
-    blocks = [
-        Block(
-            models=("mlp[width=64,depth=20]",), tasks=("digits",), variant=rule,
-            set={"optimizer": "sgd[momentum=0.9]", "lr": 0.01, "schedule": "constant", "budget.steps": 500,
-                 "select": "last", "init": rule},
-        )
-        for rule in rules
-    ]  # fmt: skip
+    steps: Settings = {
+        "optimizer": "sgd[momentum=0.9]", "lr": 0.01, "schedule": "constant", "budget.steps": 500, "select": "last"
+    }  # fmt: skip
+    treatments: Mapping[str, Settings] = {rule.partition("[")[0]: {"init": rule} for rule in rules}
     return Suite(
         name="initialisation",
-        blocks=tuple(blocks),
+        blocks=(Block(models=("mlp[width=64,depth=20]",), tasks=("digits",), set=steps, treatments=treatments),),
         seeds=3,
         profile=PROFILE,
         description="First weights of an MLP of twenty layers without a norm: zeros, small normal, LeCun, Glorot, He, "
@@ -113,9 +110,8 @@ def ensembles() -> Suite:
                 models=("mlp", "mlp[width=829]", "ensemble", "bagging"),
                 tasks=SMALL,
                 set=STEPS,
-                variant="",
             ),
-            Block(models=("mlp",), tasks=SMALL, set={**STEPS, **SNAPSHOTS}, variant="snapshots"),
+            Block(models=("mlp",), tasks=SMALL, set=STEPS, treatments={"snapshots": SNAPSHOTS}),
         ),
         seeds=5,
         profile=PROFILE,

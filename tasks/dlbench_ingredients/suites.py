@@ -23,7 +23,7 @@ OPTIMIZERS = {
     "batch gradient descent": "sgd",
     "l-bfgs": "lbfgs[max_iter=5,max_eval=6]",
 }
-"""Variant -> optimizer."""
+"""Treatment -> optimizer."""
 WHOLE: dict[str, Settings] = {
     "batch gradient descent": {"batch_size": "all"},
     "l-bfgs": {"batch_size": "all", "budget.steps": 50, "evaluate_every": 5},
@@ -34,7 +34,7 @@ WHOLE: dict[str, Settings] = {
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """A task, the model on it, how both are trained under every optimizer, each one's learning rate, and what is
-    otherwise under some of them."""
+    otherwise under some of them; treatments are named after optimizers."""
 
     task: str
     model: str
@@ -43,12 +43,16 @@ class Problem:
     changes: Mapping[str, Settings] = field(default_factory=dict)
     optimizers: Mapping[str, str] = field(default_factory=dict)
 
-    def blocks(self) -> Iterator[Block]:
-        """One for each optimizer."""
-        for variant, lr in self.rates.items():
-            optimizer = self.optimizers.get(variant, OPTIMIZERS[variant])
-            settings = {**self.recipe, **self.changes.get(variant, {}), "optimizer": optimizer, "lr": lr}
-            yield Block(models=(self.model,), tasks=(self.task,), set=settings, variant=variant)
+    @property
+    def block(self) -> Block:
+        """All optimizers, beside each other in one table."""
+        return Block(
+            models=(self.model,), tasks=(self.task,), set=self.recipe,
+            treatments={
+                name: {"optimizer": self.optimizers.get(name, OPTIMIZERS[name]), "lr": lr, **self.changes.get(name, {})}
+                for name, lr in self.rates.items()
+            },
+        )  # fmt: skip
 
 
 POINTS: Settings = {"batch_size": 1, "evaluate_every": 10, "schedule": "constant", "select": "last"}
@@ -127,7 +131,7 @@ SCHEDULES = {
     "plateau": "plateau[patience=2]",
     "threshold": "threshold[change=0.05]",
 }
-"""Variant -> schedule."""
+"""Treatment -> schedule."""
 
 
 def suites() -> Iterator[Suite]:
@@ -135,7 +139,7 @@ def suites() -> Iterator[Suite]:
     profile = ProfileProtocol(rounds=3, block_s=0.05, warmup_s=0.1)
     yield Suite(
         name="optimizers",
-        blocks=tuple(block for problem in PROBLEMS for block in problem.blocks()),
+        blocks=tuple(problem.block for problem in PROBLEMS),
         seeds=5,
         profile=profile,
         description="Gradient descent to schedule-free AdamW on two quadratics, Rosenbrock's valley, an MLP, a CNN and "
@@ -155,6 +159,6 @@ def _schedules() -> Iterator[Block]:
     """One rate for all, of which the constant schedule is the whole and the others a part."""
     noisy: Settings = {**POINTS, "optimizer": "sgd", "lr": 1.0, "budget.steps": 1000, "evaluate_every": 20}
     digits: Settings = {**NETWORKS, "optimizer": "sgd[momentum=0.9]", "lr": 0.1, "budget.steps": 600}
-    for variant, schedule in SCHEDULES.items():
-        yield Block(models=("point",), tasks=(NOISY,), set={**noisy, "schedule": schedule}, variant=variant)
-        yield Block(models=("mlp[width=64]",), tasks=("digits",), set={**digits, "schedule": schedule}, variant=variant)
+    treatments: Mapping[str, Settings] = {name: {"schedule": schedule} for name, schedule in SCHEDULES.items()}
+    yield Block(models=("point",), tasks=(NOISY,), set=noisy, treatments=treatments)
+    yield Block(models=("mlp[width=64]",), tasks=("digits",), set=digits, treatments=treatments)

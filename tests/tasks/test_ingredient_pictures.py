@@ -249,11 +249,11 @@ def test_the_background_comes_in_from_outside() -> None:
 
 def test_suites_name_known_regularizers_and_run_without_first() -> None:
     catalog = discover(CATALOG)
-    for name, variants in (("augmentation", AUGMENTED), ("mixing", MIXED)):
-        first, *others = SUITES[name].blocks
-        assert "regularizers" not in first.set
-        assert [block.variant for block in others] == list(variants)
-        for text in variants.values():
+    for name, treatments in (("augmentation", AUGMENTED), ("mixing", MIXED)):
+        (block,) = SUITES[name].blocks
+        assert "regularizers" not in block.set
+        assert dict(block.treatments) == {"plain": {}, **{n: {"regularizers": text} for n, text in treatments.items()}}
+        for text in treatments.values():
             for part in text.split("],"):
                 catalog.checked("regularizers", Choice.parse(part + "]" if "[" in part and part[-1] != "]" else part))
     assert (SUITES["augmentation"].seeds, SUITES["mixing"].seeds) == (3, 5)

@@ -29,21 +29,16 @@ def test_every_cell_can_be_planned(found: Catalog, name: str) -> None:
     )  # fmt: skip
     made = plan(found, request)
     assert made.skips == []
-    assert len(made.jobs) == SUITES[name].seeds * len(SUITES[name].blocks)
+    rows = sum(len(block.treatments) for block in SUITES[name].blocks)
+    assert len(made.jobs) == SUITES[name].seeds * rows
+    assert {job.variant for job in made.jobs} == {""}, "all stand in one table for each task and model"
 
 
 def test_optimizers_differ_in_nothing_but_themselves() -> None:
     for problem in PROBLEMS:
-        blocks = {block.variant: dict(block.set) for block in problem.blocks()}
-        assert set(blocks) <= set(OPTIMIZERS)
-        plain = [
-            {key: value for key, value in settings.items() if key not in VARIED}
-            for variant, settings in blocks.items()
-            if variant not in WHOLE
-        ]
-        assert all(settings == plain[0] for settings in plain)
-        assert plain[0]["schedule"] == "constant"
-        assert plain[0]["select"] == "last"
+        assert set(problem.block.treatments) <= set(OPTIMIZERS)
+        assert all(set(settings) == VARIED for name, settings in problem.block.treatments.items() if name not in WHOLE)
+        assert (problem.block.set["schedule"], problem.block.set["select"]) == ("constant", "last")
 
 
 def test_every_optimizer_is_tried_and_networks_meet_them_all() -> None:
@@ -57,14 +52,11 @@ def test_every_optimizer_is_tried_and_networks_meet_them_all() -> None:
 
 def test_lbfgs_evaluates_no_more_often_than_the_others_step() -> None:
     for problem in PROBLEMS:
-        for block in problem.blocks():
-            options = dict(Choice.parse(block.set["optimizer"]).options)
-            if block.variant == "l-bfgs":
-                assert block.set["budget.steps"] * options["max_eval"] <= problem.recipe["budget.steps"]
+        if (lbfgs := problem.block.treatments.get("l-bfgs")) is not None:
+            options = dict(Choice.parse(lbfgs["optimizer"]).options)
+            assert lbfgs["budget.steps"] * options["max_eval"] <= problem.recipe["budget.steps"]
 
 
 def test_schedules_differ_in_nothing_but_themselves() -> None:
-    for task in {task for block in SUITES["schedules"].blocks for task in block.tasks}:
-        mine = [dict(block.set) for block in SUITES["schedules"].blocks if task in block.tasks]
-        assert [settings.pop("schedule") for settings in mine] == list(SCHEDULES.values())
-        assert all(settings == mine[0] for settings in mine)
+    for block in SUITES["schedules"].blocks:
+        assert dict(block.treatments) == {name: {"schedule": schedule} for name, schedule in SCHEDULES.items()}
