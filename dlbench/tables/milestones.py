@@ -1,7 +1,7 @@
-"""How soon training got somewhere: seconds on the training clock until validation first reached a value.
+"""How soon training got somewhere: seconds on the training clock, and steps, until validation first reached a value.
 
-A task's reference is such a value, and so are the milestones that it names. A frame of a leaderboard has a column for
-each milestone of its tasks, behind the fixed ones.
+A task's reference is such a value, and so are the milestones that it names. A frame of a leaderboard has two columns
+for each milestone of its tasks, behind the fixed ones.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from .groups import Group, is_number
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMN = re.compile(r"time_to_(-?[\d.]+(?:e[+-]?\d+)?)_s")
-
-
-def column_of(milestone: float) -> str:
-    """The name of its column, as `time_to_0.9_s`."""
-    return f"time_to_{milestone:g}_s"
+NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
+COLUMN = re.compile(rf"time_to_{NUMBER}_s|steps_to_{NUMBER}")
+CLOCKS = {"time_to_{:g}_s": "seconds", "steps_to_{:g}": "step"}
+"""Columns, and what they read of a point of a curve."""
 
 
 def columns_of(found: Iterable[Group]) -> tuple[str, ...]:
     """The columns that these rows need, in the order in which tasks name their milestones."""
-    return tuple(dict.fromkeys(column_of(value) for group in found for value in milestones_of(group)))
+    return tuple(dict.fromkeys(
+        column.format(value) for group in found for value in milestones_of(group) for column in CLOCKS
+    ))  # fmt: skip
 
 
 def milestones_of(group: Group) -> list[float]:
@@ -37,41 +37,44 @@ def milestones_of(group: Group) -> list[float]:
 
 def times(group: Group) -> dict[str, float | None]:
     """What stands in the row's columns."""
-    return {column_of(value): time_to(group, value) for value in milestones_of(group)}
+    return {
+        column.format(value): time_to(group, value, clock)
+        for value in milestones_of(group) for column, clock in CLOCKS.items()
+    }  # fmt: skip
 
 
-def time_to(group: Group, target: float) -> float | None:
-    """Seconds on the training clock until the task's metric on validation first reached the target: over all folds of a
-    cell, then the mean over seeds. None where no cell is ok, or where any fold of any seed that is ok never got there,
-    because a mean over the lucky ones would flatter."""
+def time_to(group: Group, target: float, clock: str = "seconds") -> float | None:
+    """Seconds on the training clock, or the `step`, until the task's metric on validation first reached the target:
+    over all folds of a cell, then the mean over seeds. None where no cell is ok, or where any fold of any seed that is
+    ok never got there, because a mean over the lucky ones would flatter."""
     if not group.ok:
         return None
     metric = group.head["task"]["metric"]
     sign = 1 if metric["higher_is_better"] else -1
     totals = []
     for cell in group.ok:
-        reached = [_first_reached(curve, metric["name"], sign, target) for curve in cell.get("curves") or []]
-        if not reached or any(math.isinf(seconds) for seconds in reached):
+        reached = [_first_reached(curve, metric["name"], sign, target, clock) for curve in cell.get("curves") or []]
+        if not reached or any(math.isinf(at) for at in reached):
             return None
         totals.append(sum(reached))
     return fmean(totals)
 
 
 def shown(part: pd.DataFrame) -> dict[str, str]:
-    """The columns of milestones that any row of a table reached, and their headings: `s to 90 %`."""
+    """The columns of milestones that any row of a table reached, and their headings: `s to 90 %`, `steps to 90 %`."""
     headings = {}
     for column in part.columns:
         there = part[part[column].notna()] if (match := COLUMN.fullmatch(str(column))) else part.iloc[:0]
         if match and len(there):
-            value = float(match[1])
+            value, unit = float(match[1] or match[2]), "s" if match[1] else "steps"
             percent = bool((there["unit"] == "fraction").all())
-            headings[str(column)] = f"s to {100 * value:g} %" if percent else f"s to {value:g}"
+            headings[str(column)] = f"{unit} to {100 * value:g} %" if percent else f"{unit} to {value:g}"
     return headings
 
 
-def _first_reached(curve: Iterable[Mapping[str, Any]], metric: str, sign: int, target: float) -> float:
+def _first_reached(curve: Iterable[Mapping[str, Any]], metric: str, sign: int, target: float, clock: str) -> float:
     for point in curve:
         value = (point.get("val") or {}).get(metric)
         if is_number(value) and sign * float(value) >= sign * target:
-            return float(point["seconds"])
+            return float(point[clock])
     return math.inf

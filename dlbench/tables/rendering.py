@@ -29,6 +29,8 @@ SPARE = ("p50 ms", "train s", "infer/s", "params", "peak MiB", "train/s", "rank"
 FORMULA = re.compile(r"[=+@\t\r]|-(?!\d*\.?\d*$)")
 SYMMETRIC = 0.05
 """The difference between the two sides of an interval, of its half, up to which one figure stands for both."""
+TINY = 1e-4
+"""Below it a score is written with an exponent."""
 HIGHEST_FIRST = frozenset({"train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s", "seeds"})
 
 
@@ -70,6 +72,8 @@ def score_text(row: dict[str, Any]) -> str:
         return "-"
     factor, suffix = (100.0, " %") if row["unit"] == "fraction" else (1.0, "")
     mean = row["mean"] * factor
+    if row["unit"] != "fraction" and 0 < abs(mean) < TINY:
+        return f"{mean:.2e}" + ("" if missing(row["ci_low"]) else f" [{row['ci_low']:.2e}, {row['ci_high']:.2e}]")
     digits = 1 if row["unit"] == "fraction" else _digits(mean)
     if missing(row["ci_low"]):
         folds = "" if missing(row["fold_sd"]) else f" (fold sd {row['fold_sd'] * factor:.{digits}f})"

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from dlbench import Suite, TaskSpec
 
-from . import controls, objectives, pictures, pictures_suites, regular_suites, suites
+from . import controls, objectives, pictures, pictures_suites, regular_suites, suites, timed
 
-TASKS = (objectives, pictures, controls)
+TASKS = (objectives, pictures, controls, timed)
 """Modules with a function `specs()`."""
 SUITES = (suites, pictures_suites, regular_suites)
 """Modules with a function `suites()`."""

@@ -34,7 +34,7 @@ WHOLE: dict[str, Settings] = {
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """A task, the model on it, how both are trained under every optimizer, each one's learning rate, and what is
-    otherwise under some of them; treatments are named after optimizers."""
+    otherwise under some of them; treatments are named after optimizers. `variant` keeps two models on a task apart."""
 
     task: str
     model: str
@@ -42,12 +42,13 @@ class Problem:
     rates: Mapping[str, float]
     changes: Mapping[str, Settings] = field(default_factory=dict)
     optimizers: Mapping[str, str] = field(default_factory=dict)
+    variant: str = ""
 
     @property
     def block(self) -> Block:
         """All optimizers, beside each other in one table."""
         return Block(
-            models=(self.model,), tasks=(self.task,), set=self.recipe,
+            models=(self.model,), tasks=(self.task,), set=self.recipe, variant=self.variant,
             treatments={
                 name: {"optimizer": self.optimizers.get(name, OPTIMIZERS[name]), "lr": lr, **self.changes.get(name, {})}
                 for name, lr in self.rates.items()
@@ -59,7 +60,7 @@ POINTS: Settings = {"batch_size": 1, "evaluate_every": 10, "schedule": "constant
 NETWORKS: Settings = {
     "batch_size": 32, "budget.steps": 300, "evaluate_every": 20, "schedule": "constant", "select": "last",
 }  # fmt: skip
-CHARACTERS: Settings = {**NETWORKS, "batch_size": 16, "evaluate_every": 60, "clip": "none", "weight_decay": "none"}
+CHARACTERS: Settings = {**NETWORKS, "batch_size": 16, "clip": "none", "weight_decay": "none"}
 SEARCHED = "lbfgs[line_search_fn=strong_wolfe,max_iter=5,max_eval=6]"
 PLAIN, NOISY = "quadratic[condition=100.0,rotated=true]", "quadratic[condition=100.0,noise=0.1,rotated=true]"
 
@@ -95,7 +96,7 @@ PROBLEMS = (
         optimizers={"l-bfgs": SEARCHED},
     ),
     Problem(
-        task="digits", model="mlp[width=64]", recipe=NETWORKS,
+        task="digits_loss", model="mlp[width=64]", recipe=NETWORKS,
         rates={
             "sgd": 0.3, "momentum": 0.03, "nesterov": 0.1, "adagrad": 0.03, "rmsprop": 0.003, "adadelta": 3.0,
             "adam": 0.003, "adamw": 0.003, "lion": 0.001, "muon": 0.01, "sam": 0.03, "schedule-free adamw": 0.01,
@@ -104,14 +105,14 @@ PROBLEMS = (
         changes=WHOLE,
     ),
     Problem(
-        task="digits", model="lenet5", recipe=NETWORKS,
+        task="digits_loss", model="lenet5", variant="CNN", recipe=NETWORKS,
         rates={
             "sgd": 0.3, "momentum": 0.03, "nesterov": 0.03, "adagrad": 0.03, "rmsprop": 0.001, "adadelta": 3.0,
             "adam": 0.003, "adamw": 0.003, "lion": 0.001, "muon": 0.003, "sam": 0.03, "schedule-free adamw": 0.01,
         },
     ),
     Problem(
-        task="shakespeare_char[length=16]", model="elman[width=64]", recipe=CHARACTERS,
+        task="characters_loss", model="elman[width=64]", recipe=CHARACTERS,
         rates={
             "sgd": 1.0, "momentum": 0.1, "nesterov": 0.1, "adagrad": 0.1, "rmsprop": 0.003, "adadelta": 3.0,
             "adam": 0.01, "adamw": 0.01, "lion": 0.001, "muon": 0.01, "sam": 0.1, "schedule-free adamw": 0.03,
@@ -161,4 +162,4 @@ def _schedules() -> Iterator[Block]:
     digits: Settings = {**NETWORKS, "optimizer": "sgd[momentum=0.9]", "lr": 0.1, "budget.steps": 600}
     treatments: Mapping[str, Settings] = {name: {"schedule": schedule} for name, schedule in SCHEDULES.items()}
     yield Block(models=("point",), tasks=(NOISY,), set=noisy, treatments=treatments)
-    yield Block(models=("mlp[width=64]",), tasks=("digits",), set=digits, treatments=treatments)
+    yield Block(models=("mlp[width=64]",), tasks=("digits_loss",), set=digits, treatments=treatments)

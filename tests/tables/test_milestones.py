@@ -20,7 +20,7 @@ MILESTONES = {"milestones": [0.7, 0.8, 0.94]}
 
 
 def curve(*values: float, metric: str = "accuracy") -> list[dict]:
-    return [{"seconds": 10.0 * (i + 1), "val": {metric: value}} for i, value in enumerate(values)]
+    return [{"seconds": 10.0 * (i + 1), "step": 50 * (i + 1), "val": {metric: value}} for i, value in enumerate(values)]
 
 
 def rows(*records: Record) -> pd.DataFrame:
@@ -34,9 +34,13 @@ def reached() -> list[Record]:
 
 def test_each_milestone_is_a_column_behind_the_fixed_ones() -> None:
     frame = rows(*reached())
-    assert tuple(frame.columns) == (*COLUMNS, "time_to_0.7_s", "time_to_0.8_s", "time_to_0.94_s")
+    assert tuple(frame.columns) == (
+        *COLUMNS, "time_to_0.7_s", "steps_to_0.7", "time_to_0.8_s", "steps_to_0.8", "time_to_0.94_s", "steps_to_0.94"
+    )  # fmt: skip
     (row,) = frame.to_dict("records")
     assert row["time_to_0.7_s"] == pytest.approx((20 + 10) / 2)
+    assert row["steps_to_0.7"] == pytest.approx((100 + 50) / 2)
+    assert math.isnan(row["steps_to_0.8"])
     assert math.isnan(row["time_to_0.8_s"])  # the second seed never got there
     assert math.isnan(row["time_to_0.94_s"])
 
@@ -69,6 +73,7 @@ def test_the_tables_show_those_that_were_reached() -> None:
     for format in ("terminal", "md"):
         text = render(frame, format, width=120)
         assert "s to 70 %" in text
+        assert "steps to 70 %" in text
         assert "80 %" not in text
     cells_of = [line.split("|") for line in render(frame, "md").splitlines() if line.startswith("| ")]
     place = next(i for i, name in enumerate(cells_of[0]) if name.strip() == "s to 70 %")

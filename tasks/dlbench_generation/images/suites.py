@@ -9,6 +9,7 @@ from dlbench import Block, Settings, Suite
 BASELINES = ("noise", "bootstrap", "gaussian", "kde")
 DRAWN = ("vae", "gan", "wgan_gp", "dcgan", "sagan[width=32]", "ddpm[sample_steps=25]", "flow_matching[steps=10]")
 ASKED = ("bootstrap", "gaussian", "cgan", "ddpm[width=16,sample_steps=25]", "flow_matching[width=16,steps=10]")
+STEPS: Settings = {"budget.steps": 1500, "evaluate_every": 500}
 
 
 def suites() -> Iterable[Suite]:
@@ -21,11 +22,13 @@ def suites() -> Iterable[Suite]:
     yield Suite(
         name="images_by_class",
         blocks=(
-            Block(models=ASKED, tasks=("digits_by_class",), set={"budget.steps": 1500, "evaluate_every": 500},
-                  variant="1,500 steps"),
+            Block(models=ASKED, tasks=("digits_by_class",), set=STEPS, variant="1,500 steps"),
+            Block(models=("cgan[conv=true,noise=32,width=32]",), tasks=("digits_by_class",), set=STEPS,
+                  variant="1,500 steps", treatments={"lr 0.002": {"lr": 2e-3}}),
         ),
         seeds=3,
-        description="Digits of a class that is asked for: half an hour on a CPU",
+        description="Digits of a class that is asked for; the convolutional cgan under a rate of its own: half an hour on a "
+        "CPU",
     )  # fmt: skip
     yield _published()
 
