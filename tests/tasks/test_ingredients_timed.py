@@ -13,7 +13,6 @@ from dlbench_ingredients.timed import load_characters_loss, load_digits_loss
 from dlbench_language.modelling.declare import load_shakespeare_char
 from dlbench_vision import load_digits
 
-
 SPECS = {spec.name: spec for spec in dlbench_ingredients.dlbench_tasks()}
 
 
@@ -35,8 +34,8 @@ def test_digits_loss_is_digits(data: Data) -> None:
 def test_characters_loss_is_shakespeare_in_windows_of_sixteen(data: Data) -> None:
     mine, theirs = load_characters_loss(data), load_shakespeare_char(data, length=16)
     first, second = (next(iter(t.batches("train", 4, torch.Generator().manual_seed(0)))) for t in (mine, theirs))
-    assert first.inputs.shape == (4, 16)
-    assert torch.equal(first.inputs, second.inputs)
+    assert first.inputs.ids.shape == (4, 16)
+    assert torch.equal(first.inputs.ids, second.inputs.ids)
 
 
 @pytest.mark.parametrize(("name", "target"), [("digits_loss", 0.2), ("characters_loss", 2.3)])

@@ -27,8 +27,8 @@ def suites() -> Iterable[Suite]:
                   variant="1,500 steps", treatments={"lr 0.002": {"lr": 2e-3}}),
         ),
         seeds=3,
-        description="Digits of a class that is asked for; the convolutional cgan under a rate of its own: half an hour on a "
-        "CPU",
+        description="Digits of a class that is asked for, the convolutional cgan under a rate of its own; half an hour "
+        "on a CPU",
     )  # fmt: skip
     yield _published()
 
