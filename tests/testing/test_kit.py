@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from dlbench.cli import check
+from dlbench.cli import group
 
 TASK = """
 from dlbench import Batch, Classes, Metric, Signature, TaskSpec, Vector
@@ -65,7 +65,7 @@ BAD_SPECS = {
 def checked(folder: Path, text: str, *options: str) -> Result:
     file = folder / f"mine{len([*folder.iterdir()])}.py"
     file.write_text(text)
-    result = CliRunner().invoke(check.command, [str(file), *options])
+    result = CliRunner().invoke(group, ["check", str(file), *options])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     assert "Traceback" not in result.output
     return result
