@@ -84,13 +84,19 @@ class BucketedBatches:
         return -(-len(self.lengths) // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        return map(self.gather, self.indices())
+        return map(self._gathered, self.indices())
 
     def indices(self) -> list[Index]:
         """Which examples each batch holds."""
         chosen = self._draw()
         there = torch.cat(chosen).to(self.device, non_blocking=True) if chosen else torch.empty(0)
         return list(map(Index, chosen, torch.split(there, [len(part) for part in chosen])))
+
+    def _gathered(self, index: Index) -> Batch:
+        batch = self.gather(index)
+        if batch.index is None:
+            batch.index = index.there
+        return batch
 
     def _draw(self) -> list[Tensor]:
         if self.generator is None:

@@ -90,3 +90,17 @@ def test_judging_begins_with_the_longest() -> None:
     lengths, batches = indices(100, 16, None)
     ordered = lengths[torch.cat(batches)]
     assert ordered.tolist() == sorted(lengths.tolist(), reverse=True)
+
+
+def test_batches_say_which_rows_they_hold_unless_they_did_already() -> None:
+    def plain(index: Index) -> Batch:
+        return Batch(inputs=index.there, size=len(index))
+
+    def own(index: Index) -> Batch:
+        return Batch(inputs=index.there, size=len(index), index=index.there + 100)
+
+    lengths = torch.arange(1, 20)
+    for batch in BucketedBatches(lengths, 4, torch.Generator().manual_seed(0), plain):
+        assert torch.equal(batch.index, batch.inputs)
+    for batch in BucketedBatches(lengths, 4, None, own):
+        assert torch.equal(batch.index, batch.inputs + 100)
