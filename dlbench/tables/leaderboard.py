@@ -116,7 +116,7 @@ def _row(group: Group, rank: str | None, outlier: bool) -> dict[str, Any]:
         **_where(key), "task_version": task["version"], "family": model.get("family"),
         "metric": task["metric"]["name"], "unit": task["metric"]["unit"],
         "higher_is_better": task["metric"]["higher_is_better"], **_interval(estimate), "folds": task["folds"],
-        "fold_sd": _fold_sd(group), "rank": rank, **_yardsticks(group), "status": group.status(),
+        "fold_sd": _fold_sd(group), "rank": rank, **yardsticks(group), "status": group.status(),
         "flags": " ".join(_flags(group, estimate, outlier)), "batch_size": _batch_size(head),
         **_speed(group), "train_s": _mean_of(group, lambda cell: (cell.get("phases") or {}).get("train_s")),
         "epochs": _mean_of(group, lambda cell: cell.get("epochs")), "time_to_target_s": _time_to_target(group),
@@ -145,7 +145,7 @@ def _interval(estimate: Estimate) -> dict[str, Any]:
     return {"mean": estimate.mean, "ci_low": estimate.low, "ci_high": estimate.high, "seeds": estimate.count}
 
 
-def _yardsticks(group: Group) -> dict[str, float | None]:
+def yardsticks(group: Group) -> dict[str, float | None]:
     """Floor, bound and reference; the last two hold for a task's default options only."""
     task = group.head["task"]
     if task["options"]:
@@ -174,7 +174,7 @@ def _flags(group: Group, estimate: Estimate, outlier: bool) -> list[str]:
     """The union of the records' flags and what only the whole row shows, sorted."""
     sources = [*(record.body for record in group.records), *group.raw_launches]
     flags = {str(flag) for source in sources for flag in source.get("flags") or []}
-    floor = _yardsticks(group)["floor"]
+    floor = yardsticks(group)["floor"]
     if floor is not None and estimate.mean is not None:
         flags.discard("at_floor")
         if _at_floor(estimate, floor, group.head["task"]["metric"]["higher_is_better"]):
@@ -208,7 +208,7 @@ def _at_floor(estimate: Estimate, floor: float, higher_is_better: bool) -> bool:
 
 def beyond_bound(group: Group) -> bool:
     """Whether the row's score is better than can be: it saw what it was asked for, and is not ranked."""
-    scores, marks, metric = list(group.scores().values()), _yardsticks(group), group.head["task"]["metric"]
+    scores, marks, metric = list(group.scores().values()), yardsticks(group), group.head["task"]["metric"]
     if not scores or marks["bound"] is None or marks["floor"] is None:
         return False
     error = stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
@@ -240,7 +240,7 @@ def _mean_of(group: Group, read: Any) -> float | None:
 
 def _time_to_target(group: Group) -> float | None:
     """Until validation first reached the task's reference; None where there is none."""
-    target = _yardsticks(group)["reference"]
+    target = yardsticks(group)["reference"]
     return None if target is None else time_to(group, target)
 
 

@@ -54,11 +54,11 @@ def render(
     return _terminal(frame, list(notes), terminal_width() if width is None else width)
 
 
-def csv_text(frame: pd.DataFrame) -> str:
+def csv_text(frame: pd.DataFrame, digits: int = 6) -> str:
     """A frame as CSV: six significant digits, `\\n` line ends; what a spreadsheet would take for a formula gets an
     apostrophe in front, since names and options are plugins' own."""
     texts = {name: frame[name].map(_disarmed) for name in frame.select_dtypes(["object", "string"]).columns}
-    return str(frame.assign(**texts).to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    return str(frame.assign(**texts).to_csv(index=False, lineterminator="\n", float_format=f"%.{digits}g"))
 
 
 def _disarmed(value: Any) -> Any:
