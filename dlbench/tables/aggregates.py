@@ -119,6 +119,13 @@ def widening(runs: Sequence[Floats]) -> float:
     return float(stdtrit(degrees, 1 - ALPHA / 2)) / NORMAL
 
 
+def task_widening(tasks: int) -> float:
+    """The same of draws of whole tasks, which can't be moved away from their mean before."""
+    from scipy.special import stdtrit
+
+    return math.sqrt(tasks / (tasks - 1)) * float(stdtrit(tasks - 1, 1 - ALPHA / 2)) / NORMAL
+
+
 def interval(value: float, draws: Floats, factor: float = 1.0) -> tuple[float, float]:
     """The middle 95 % of the draws, whose ends are moved away from the value by the factor; it holds the value."""
     low, high = np.quantile(draws, [ALPHA / 2, 1 - ALPHA / 2])

@@ -54,10 +54,6 @@ class Task:
         """What a score is multiplied by, so that more is better."""
         return 1 if self.metric["higher_is_better"] else -1
 
-    def means(self) -> dict[str, float]:
-        """The mean over the runs that are ok, turned."""
-        return {name: self.sign * fmean(group.scores().values()) for name, group in self.rows.items()}
-
     @property
     def floor(self) -> float | None:
         """Turned; of any row, for one may be alone with the row of `constant` of its treatment."""
@@ -72,15 +68,15 @@ class Task:
     @property
     def worst(self) -> float:
         """What counts where there is no score: that of the worst row, or the floor where that is worse."""
-        lowest = min(self.means().values())
+        lowest = min(self.sign * fmean(group.scores().values()) for group in self.rows.values())
         return lowest if self.floor is None else min(lowest, self.floor)
 
     @property
     def ends(self) -> tuple[float, float, str]:
         """The scores that are 0 and 1 when normalised, and what they are."""
-        means = self.means().values()
-        low, below = (min(means), "worst row") if self.floor is None else (self.floor, "floor")
-        high, above = (max(means), "best row") if self.bound is None else (self.bound, "bound")
+        low, below = (self.worst, "worst row") if self.floor is None else (self.floor, "floor")
+        best = max(float(self.runs(name).mean()) for name in self.rows)
+        high, above = (best, "best row") if self.bound is None else (self.bound, "bound")
         return low, high, f"{below} to {above}"
 
     @property

@@ -22,6 +22,8 @@ Floats = NDArray[np.float64]
 SCALE, MIDDLE = 400.0, 1000.0
 PENALTY = 1e-6
 MOST_STEPS = 200
+AT_ONCE = 1_000_000
+"""Pairs of competitors in all draws that are fitted together: some tens of megabytes."""
 LONGEST_STEP = 1.0
 """Of a step of Newton's method, in units of 400 points: where curvature is next to nothing it would jump too far."""
 
@@ -35,23 +37,23 @@ def outcomes(means: Floats) -> Floats:
 
 
 def ratings(wins: Floats) -> Floats:
-    """Ratings with a mean of 1000 from weights of wins (winner, loser)."""
-    count = len(wins)
-    played = wins + wins.T
-    strength = np.zeros(count)  # in units of 400 points
-    unit = math.log(10)
+    """Ratings (..., competitors) with a mean of 1000 from weights of wins (..., winner, loser)."""
+    played = wins + np.swapaxes(wins, -1, -2)
+    strength = np.zeros(wins.shape[:-1])  # in units of 400 points
+    unit, diagonal = math.log(10), np.eye(wins.shape[-1])
     for _ in range(MOST_STEPS):
-        chance = 1 / (1 + np.power(10.0, strength[None, :] - strength[:, None]))
-        slope = unit * (wins - played * chance).sum(axis=1) - PENALTY * strength
-        curve = unit**2 * played * chance * chance.T
-        hessian = np.diag(curve.sum(axis=1) + PENALTY) - curve
-        step = np.linalg.solve(hessian, slope)
-        longest = np.abs(step).max(initial=0.0)
-        strength += step * min(1.0, LONGEST_STEP / longest) if longest else step
-        strength -= strength.mean()
-        if longest < 1e-9:
+        chance = 1 / (1 + np.power(10.0, strength[..., None, :] - strength[..., :, None]))
+        slope = unit * (wins - played * chance).sum(axis=-1) - PENALTY * strength
+        curve = unit**2 * played * chance * np.swapaxes(chance, -1, -2)
+        hessian = diagonal * (curve.sum(axis=-1) + PENALTY)[..., None] - curve
+        step = np.linalg.solve(hessian, slope[..., None])[..., 0]
+        step -= step.mean(axis=-1, keepdims=True)  # along which nothing but rounding is left
+        longest = np.abs(step).max(axis=-1, keepdims=True)
+        strength += step * np.minimum(1.0, LONGEST_STEP / np.maximum(longest, 1e-300))
+        if longest.max() < 1e-9:
             break
-    return SCALE * strength + MIDDLE
+    found: Floats = SCALE * strength + MIDDLE
+    return found
 
 
 def tiers(wins: Floats) -> list[list[int]]:
@@ -67,6 +69,7 @@ def tiers(wins: Floats) -> list[list[int]]:
 
 def drawn_ratings(won: Floats, draws: int, random: np.random.Generator) -> Floats:
     """Ratings (draws, competitors) over tasks that are drawn anew with replacement, as many as there are."""
-    tasks = len(won)
-    counts = random.multinomial(tasks, np.full(tasks, 1 / tasks), size=draws)
-    return np.stack([ratings(np.tensordot(count, won, axes=1)) for count in counts.astype(np.float64)])
+    tasks, competitors = len(won), won.shape[-1]
+    counts = random.multinomial(tasks, np.full(tasks, 1 / tasks), size=draws).astype(np.float64)
+    parts = max(1, math.ceil(draws * competitors**2 / AT_ONCE))
+    return np.concatenate([ratings(np.tensordot(part, won, axes=1)) for part in np.array_split(counts, parts)])
