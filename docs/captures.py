@@ -16,7 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from dlbench import ProfileProtocol
+from dlbench import Block, ProfileProtocol
 from dlbench.cli.closing import closing
 from dlbench.cli.forecast import PASSES
 from dlbench.cli.progress import Terminal
@@ -95,8 +95,9 @@ def job_of(record: Record) -> Any:
              for it in (record["model"], record["task"])]  # fmt: skip
     job = SimpleNamespace(
         name=record.name, model=names[0], task=names[1], seed=record.get("seed"), variant=record["variant"],
-        protocol=protocol,
+        protocol=protocol, block=Block(models=(), tasks=()),
     )  # fmt: skip
+    job.row = Job.row.fget(job)  # type: ignore[attr-defined]
     job.title = Job.title.fget(job)  # type: ignore[attr-defined]
     return job
 

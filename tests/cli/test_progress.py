@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dlbench import ProfileProtocol
+from dlbench import Block, ProfileProtocol
 from dlbench.cli.closing import closing, following
 from dlbench.cli.forecast import Forecast, duration
 from dlbench.cli.outline import outline, ranges
@@ -25,7 +25,8 @@ LONG = "encoder[attention=truncated,depth=1,heads=2,positions=sinusoidal,width=6
 def job(seed: int | None = 0, model: str = "mlp", task: str = "digits") -> Any:
     protocol = None if seed is not None else ProfileProtocol(rounds=5, block_s=0.1, warmup_s=0.5, launches=3)
     it = SimpleNamespace(name=f"{task}--{model}--{seed}", model=Choice.parse(model), task=Choice.parse(task), seed=seed,
-                         variant="", protocol=protocol)  # fmt: skip
+                         variant="", protocol=protocol, block=Block(models=(), tasks=()))  # fmt: skip
+    it.row = Job.row.fget(it)  # type: ignore[attr-defined]
     it.title = Job.title.fget(it)  # type: ignore[attr-defined]
     return it
 

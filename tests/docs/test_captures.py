@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from types import ModuleType
 
 import pytest
-from docpages import REPOSITORY, blocks
+from docpages import DOCS, blocks, load
 
 from dlbench.tables.layout import BREAKS
-
-DOCS = REPOSITORY / "docs"
 
 
 @pytest.fixture(scope="module")
 def captures() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("captures", DOCS / "captures.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("captures")
 
 
 def words(text: str) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ from types import ModuleType
 
 import click
 import pytest
-from docpages import PAGES, REPOSITORY, anchors, commands, dlbench_commands, links, prose
+from docpages import DOCS, PAGES, REPOSITORY, anchors, commands, dlbench_commands, links, load, prose
 
 from dlbench.cli import VERBS, group
 from dlbench.contract.choice import format_value
@@ -24,7 +23,6 @@ from dlbench.tables import leaderboard
 from dlbench.tables.marks import FLAGS
 from dlbench.tables.stats import MARGINS, MIN_FOR_CLAIM
 
-DOCS = REPOSITORY / "docs"
 COMMANDS = [(page, words) for page in PAGES for words in dlbench_commands(page)]
 MEASURING, DESIGN = DOCS / "measuring.md", DOCS / "design.md"
 RECIPES = (DOCS / "recipes.md").read_text()
@@ -111,12 +109,7 @@ def test_the_make_targets_that_the_pages_name_exist() -> None:
 
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_docs", DOCS / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load("generate")
 
 
 GENERATED = ("cli.md", "catalog.md", "../results/README.md")

@@ -1,4 +1,4 @@
-"""The tables of README come from the published CSVs."""
+"""The tables of README and of pages come from the published records."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from docpages import REPOSITORY
+from docpages import REPOSITORY, load
 
 from dlbench.tables import leaderboard
-from dlbench.tables.rendering import render, score_text, short
+from dlbench.tables.rendering import score_text, short
 
 GALLERY = (REPOSITORY / "docs" / "gallery.md").read_text(encoding="utf-8")
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 CSVS = sorted((REPOSITORY / "results").glob("*/*/metrics.csv"))
+MARK = re.compile(r"<!-- ((?:table|own tests) \S+) -->")
 CORA = {"mlp (no edges)": "mlp"}
 FIGURE = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+|(?=,|$| \())")
 
@@ -35,19 +36,32 @@ def table_after(heading: str) -> list[list[str]]:
     return body
 
 
-MARKED = [
-    (README, "quick-table", "quick"), (README, "vision-table", "vision-small"),
-    (GALLERY, "generative-table", "generative"),
-]  # fmt: skip
+TABLES = load("tables")
+PLACES = [(page, *place) for page in TABLES.pages() for place in TABLES.places(page.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize(("page", "mark", "suite"), MARKED, ids=[mark for _, mark, _ in MARKED])
-def test_a_marked_table_is_what_the_published_records_print(page: str, mark: str, suite: str) -> None:
-    (folder,) = (REPOSITORY / "results" / suite).iterdir()
-    printed = render(leaderboard.read_csv(folder / "leaderboard.csv"), "md")
-    tables = [line for line in printed.splitlines() if line.startswith("|")]
-    shown = page.split(f"<!-- {mark} -->", 1)[1].split("<!-- end -->", 1)[0]
-    assert [line for line in shown.splitlines() if line.startswith("|")] == tables
+@pytest.mark.parametrize("page", {page: None for page, *_ in PLACES}, ids=lambda page: page.name)
+def test_each_table_is_what_the_published_records_print(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert TABLES.filled(text) == text, "run: python docs/tables.py"
+
+
+def test_every_place_is_known_and_has_a_table() -> None:
+    marks = [mark for page in TABLES.pages() for mark in MARK.findall(page.read_text(encoding="utf-8"))]
+    assert sorted(marks) == sorted(f"{what} {suite}" for _, what, suite in PLACES)
+    assert {"table quick", "table vision-small", "table generative"} <= set(marks)
+    for _, _, suite in PLACES:
+        assert (REPOSITORY / "results" / suite).is_dir(), suite
+
+
+def test_a_changed_table_is_put_right_and_the_sentence_before_it_stays() -> None:
+    text = "before\n\n<!-- table quick -->\nA sentence.\n\n| old |\n<!-- end -->\nafter\n"
+    found = TABLES.filled(text)
+    assert found.startswith("before\n\n<!-- table quick -->\nA sentence.\n\n**quick ·")
+    assert found.endswith("|\n<!-- end -->\nafter\n")
+    assert "| old |" not in found
+    unknown = text.replace("quick", "no-such-suite")
+    assert TABLES.filled(unknown) == unknown
 
 
 def test_the_gallery_shows_each_published_picture_once() -> None:

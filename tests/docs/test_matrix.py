@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from docpages import DOCS, load
 
 from dlbench.errors import NotApplicable, UsageError
 from dlbench.plan.catalog import Catalog, discover
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE = DOCS / "matrix.md"
-
-
-def load(name: str) -> ModuleType:
-    """A file of docs/ as a module."""
-    spec = importlib.util.spec_from_file_location(f"docs_{name}", DOCS / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 matrix, generate = load("matrix"), load("generate")
