@@ -3,43 +3,84 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
-from ..tables.rendering import FORMATS
+from ..tables.layout import NARROWEST
+from ..tables.rendering import FORMATS, sorted_by
 from .run import DEFAULT_RESULTS, NOT_OK
+
+if TYPE_CHECKING:
+    from ..results import BySuite
+
+ROWS = ("sort", "where", "front", "columns", "width")
+"""What only a table of rows knows."""
 
 
 @click.command()
 @click.argument("results", default=DEFAULT_RESULTS, type=click.Path(path_type=Path))
 @click.option("--format", "format_", default="terminal", type=click.Choice(FORMATS), help="How to print it.")
 @click.option("--sort", metavar="COLUMN", help="A column of the CSV; the best first.")
+@click.option("--where", metavar="EXPR", help="Rows of which this holds: 'params < 1M and latency_p50_ms < 2ms'.")
+@click.option("--front", metavar="COLUMN", help="Rows that no other beats in both the mean and this column.")
+@click.option("--columns", metavar="A,B,...", help="These columns only: model,score,size_mb.")
+@click.option("--width", type=click.IntRange(NARROWEST, 1000), help="Columns of the terminal to fill.")
 @click.option("--against", metavar="OPTION", help="Time and memory of the profiles against an option of the tasks.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="With --against: draw it to this file.")
-def command(results: Path, format_: str, sort: str | None, against: str | None, plot: Path | None) -> None:
+def command(results: Path, **given: Any) -> None:
     """Print the leaderboard of a results folder, a published folder, or one record."""
-    from ..tables import leaderboard
-
-    if plot is not None and against is None:
+    if given["plot"] is not None and given["against"] is None:
         raise UsageError("say with --against OPTION what the plot is drawn against")
+    if given["against"] is not None and (unused := [name for name in ROWS if given[name] is not None]):
+        raise UsageError(f"--against prints a table of its own, without --{unused[0]}")
     by_suite = load(results)
-    if against is not None:
-        from ..tables import scaling
-
-        grown = scaling.scaling(by_suite, against)
-        if plot is not None:
-            scaling.plot(grown, against, plot)
-        click.echo(scaling.render(grown, against, format_), nl=False)
-        return
-    frame = leaderboard.rows(by_suite)
-    click.echo(leaderboard.render(frame, format_, sort=sort, notes=leaderboard.notes(by_suite)), nl=False)
+    click.echo(growth(by_suite, given) if given["against"] is not None else rows(by_suite, given), nl=False)
     if by_suite.problems:
         sys.exit(NOT_OK)
 
 
-def load(path: Path):  # type: ignore[no-untyped-def]
+def growth(by_suite: BySuite, given: Mapping[str, Any]) -> str:
+    """The table of --against; draws the plot where one is asked for."""
+    from ..tables import scaling
+
+    grown = scaling.scaling(by_suite, given["against"])
+    if given["plot"] is not None:
+        scaling.plot(grown, given["against"], given["plot"])
+    return scaling.render(grown, given["against"], given["format_"])
+
+
+def rows(by_suite: BySuite, given: Mapping[str, Any]) -> str:
+    """The leaderboard as the options want it. What is left out is said on standard error."""
+    from ..tables import leaderboard, selection
+
+    whole = leaderboard.rows(by_suite)
+    frame, names = selection.derived(whole), None
+    if given["columns"] is not None:
+        names = selection.chosen(given["columns"], [*frame.columns])
+    if given["where"] is not None:
+        frame = selection.where(frame, given["where"])
+    if given["front"] is not None:
+        frame, said = selection.front(frame, given["front"])
+        for sentence in said:
+            click.echo(f"dlbench: {sentence}", err=True)
+    if len(frame) < len(whole):
+        click.echo(f"dlbench: {len(frame)} of {len(whole)} rows; ranks are those of the whole table", err=True)
+    if names is not None:
+        return selection.render_columns(frame, names, given["format_"], sort=given["sort"], width=given["width"])
+    notes = leaderboard.notes(by_suite if len(frame) == len(whole) else selection.records_of(by_suite, frame))
+    if given["sort"] not in (None, *whole.columns):  # a column made of others
+        frame = sorted_by(frame, given["sort"])
+        given = {**given, "sort": None}
+    return leaderboard.render(
+        frame[[*whole.columns]], given["format_"], sort=given["sort"], notes=notes, width=given["width"]
+    )
+
+
+def load(path: Path) -> BySuite:
     """The records under a path, by suite, with `problems`: what can't be read there, which is said. Raises UsageError
     where there are no records."""
     from ..results import load_by_suite

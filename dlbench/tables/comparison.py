@@ -17,11 +17,10 @@ from typing import Any
 from ..errors import unknown
 from ..results import Record
 from .groups import Group, RowKey, groups, status_of
-from .rendering import csv_text, markdown_table, terminal_tables
+from .rendering import PLAIN, csv_text, markdown_table, terminal_tables
 from .speeds import Launches, compare_speeds, felt, verdict_speed
 from .stats import Call, Comparison, Verdict, compare_scores, holm, metric_margin, verdict_memory, verdict_metric
 
-FORMATS = ("terminal", "csv", "md", "json")
 HEADER = ("task", "model", "quantity", "old", "new", "change", "verdict", "why")
 LEFT = frozenset({"task", "model", "quantity", "verdict", "why"})
 MIB = 2**20
@@ -78,8 +77,8 @@ def has_worse(changes: Iterable[Change]) -> bool:
 def render_comparison(changes: Sequence[Change], format: str = "terminal", *, width: int | None = None) -> str:
     """The changes as text that ends with a line end; the terminal and Markdown tables put `worse` first. Raises
     UsageError on an unknown format."""
-    if format not in FORMATS:
-        raise unknown("table format", format, FORMATS)
+    if format not in PLAIN:
+        raise unknown("table format", format, PLAIN)
     if format == "json":
         return json.dumps([asdict(change) for change in changes], indent=1) + "\n"
     if format == "csv":

@@ -1,4 +1,4 @@
-"""Leaderboard frames as text: a terminal table, CSV, Markdown, JSON."""
+"""Leaderboard frames as text: a terminal table, CSV, Markdown, LaTeX, JSON."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import unknown
 from .groups import named
+from .latex import latex_table
 from .layout import board, columns, paragraph, terminal_width
 from .marks import Marks
 from .milestones import shown
@@ -16,7 +17,8 @@ from .milestones import shown
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("terminal", "csv", "md", "json")
+PLAIN = ("terminal", "csv", "md", "json")
+FORMATS = (*PLAIN, "latex")
 TABLE_KEYS = ("suite", "variant", "device", "precision", "compile", "threads", "machine", "torch")
 HEADER = (
     "task", "metric", "model", "score", "rank", "train/s", "infer/s", "p50 ms", "peak MiB", "params", "train s", "notes"
@@ -44,13 +46,15 @@ def render(
     if format not in FORMATS:
         raise unknown("table format", format, FORMATS)
     if sort is not None:
-        frame = _sorted(frame, sort)
+        frame = sorted_by(frame, sort)
     if format == "csv":
         return csv_text(frame)
     if format == "json":
         return str(frame.to_json(orient="records", indent=1, double_precision=15)) + "\n"
+    if format == "latex":
+        return "\n".join(_latex(part) for part in parts(frame))
     if format == "md":
-        return _markdown([(_head(part), *_section(part)) for part in _parts(frame)], list(notes))
+        return _markdown([(head_of(part), *section(part)) for part in parts(frame)], list(notes))
     return _terminal(frame, list(notes), terminal_width() if width is None else width)
 
 
@@ -126,6 +130,11 @@ def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: f
     return "\n".join(lines) + "\n"
 
 
+def _latex(part: pd.DataFrame) -> str:
+    title, body = section(part)
+    return latex_table(title, head_of(part), body, LEFT)
+
+
 def _markdown(sections: Iterable[tuple[Sequence[str], str, list[list[str]]]], notes: list[str]) -> str:
     text = "\n".join(f"### {title}\n\n{markdown_table(head, body, LEFT)}" for head, title, body in sections)
     return text + ("\n" + "".join(f"- {note}\n" for note in notes) if notes else "")
@@ -135,17 +144,17 @@ def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:
     """Each part's title, the marks that all its rows share and its rows; then what the marks mean, which columns the
     width left no room for, and the notes."""
     marks, lines, without = Marks(), list[str](), dict[str, None]()
-    for part in _parts(frame):
+    for part in parts(frame):
         rows, common = _rows_and_common_flags(part)
         shared = [flag for flag in common if flag != "unusable"]  # which stands in the cells
-        lines += paragraph(_title(part), width)
+        lines += paragraph(title_of(part), width)
         lines += paragraph(f"every row: {marks.of(shared)}", width) if shared else []
         extra = shown(part)
         body = [
             (f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared, extra, _treated(part)))
             for row in rows
         ]
-        header, body = _without_empty(_head(part)[2:], body)
+        header, body = _without_empty(head_of(part)[2:], body)
         spare = (*SPARE[:-2], *reversed(extra.values()), *SPARE[-2:])
         drawn, left_out = board(header, body, width, left=LEFT, spare=spare)
         lines += ["", *drawn, ""]
@@ -192,7 +201,8 @@ def _without_empty(
     return kept(header), [(heading, kept(cells)) for heading, cells in body]
 
 
-def _sorted(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The frame in the order of a column, the best first where better is known. Raises UsageError."""
     if column not in frame.columns:
         raise unknown("column", column, [str(c) for c in frame.columns])
     if column == "mean":
@@ -208,22 +218,22 @@ def _rank_order(rank: str) -> tuple[float, ...]:
     return tuple(map(float, rank.split("-"))) if rank else (math.inf,)
 
 
-def _parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def parts(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """The frame cut into what stands under one title."""
     for _, part in frame.groupby(list(TABLE_KEYS), sort=False, dropna=False):
         yield part
 
 
-def _section(part: pd.DataFrame) -> tuple[str, list[list[str]]]:
+def section(part: pd.DataFrame) -> tuple[str, list[list[str]]]:
     """Title and cells; flags that every row has stand in the title, once."""
     rows, common = _rows_and_common_flags(part)
     for row in rows:
         row["flags"] = " ".join(flag for flag in str(row["flags"]).split() if flag not in common)
-    title = _title(part) + (f" · all rows: {' '.join(common)}" if common else "")
+    title = title_of(part) + (f" · all rows: {' '.join(common)}" if common else "")
     return title, [_cells(row, shown(part), _treated(part)) for row in rows]
 
 
-def _head(part: pd.DataFrame) -> tuple[str, ...]:
+def head_of(part: pd.DataFrame) -> tuple[str, ...]:
     """HEADER, with the treatments after the models, where there are any, and the milestones that were reached before
     the notes."""
     treatment = ("treatment",) if _treated(part) else ()
@@ -245,7 +255,7 @@ def _rows_and_common_flags(part: pd.DataFrame) -> tuple[list[dict[str, Any]], li
     return rows, [flag for flag in flags[0] if len(rows) > 1 and all(flag in others for others in flags)]
 
 
-def _title(part: pd.DataFrame) -> str:
+def title_of(part: pd.DataFrame) -> str:
     first = part.iloc[0]
     threads = f"{first['threads']} thread" + ("s" if first["threads"] != 1 else "")
     runtime = " ".join([first["device"], first["precision"], *(["compiled"] if first["compile"] else []), threads])
@@ -254,7 +264,7 @@ def _title(part: pd.DataFrame) -> str:
 
 
 def _cells(row: dict[str, Any], extra: Iterable[str], treated: bool) -> list[str]:
-    """The cells under `_head`, with those of the milestones' columns `extra`."""
+    """The cells under `head_of`, with those of the milestones' columns `extra`."""
     status = "" if row["status"] == "ok" else row["status"]
     figures = [short(row[column]) for column in (*FIGURES, *extra)]
     return [

@@ -17,7 +17,7 @@ from ..contract.choice import Choice
 from ..errors import UsageError, unknown
 from ..results import Record
 from .groups import Group, groups, is_number
-from .rendering import FORMATS, csv_text, markdown_table, short, terminal_tables
+from .rendering import PLAIN, csv_text, markdown_table, short, terminal_tables
 
 MIB = 2**20
 FIGURES = {
@@ -63,8 +63,8 @@ def scaling(by_suite: dict[str, list[Record]], option: str) -> pd.DataFrame:
 
 def render(frame: pd.DataFrame, option: str, format: str = "terminal") -> str:
     """A frame of `scaling` as text that ends with a line end; raises UsageError on an unknown format."""
-    if format not in FORMATS:
-        raise unknown("table format", format, FORMATS)
+    if format not in PLAIN:
+        raise unknown("table format", format, PLAIN)
     if format == "csv":
         return csv_text(frame.rename(columns={"size": option}))
     if format == "json":

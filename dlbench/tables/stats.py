@@ -17,6 +17,7 @@ Comparing two sets of scores (seed -> metric) goes by these rules, in this order
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev, variance
@@ -220,16 +221,16 @@ def verdict_memory(old: float | None, new: float | None) -> Verdict:
     return Verdict(call="worse" if new > old else "better", why=f"more than {MEMORY_MARGIN:.0%}")
 
 
-def pareto_front(quality: Sequence[float], cost: Sequence[float]) -> list[bool]:
-    """For each point, whether no other has at least its quality at no more cost and is truly better in one of them.
-    Higher quality and lower cost are better; points with a NaN are never on the front."""
-    points = list(zip(quality, cost, strict=True))
-    valid = [p for p in points if not any(map(math.isnan, p))]
+def pareto_front(quality: Sequence[float], *costs: Sequence[float]) -> list[bool]:
+    """For each point, whether no other has at least its quality at no more of any cost and is truly better in one of
+    them. Higher quality and lower costs are better; points with a NaN are never on the front."""
+    points = [(-q, *rest) for q, *rest in zip(quality, *costs, strict=True)]
+    valid = {point for point in points if not any(map(math.isnan, point))}
 
-    def dominated(point: tuple[float, float]) -> bool:
-        return any(q >= point[0] and c <= point[1] and (q, c) != point for q, c in valid)
+    def dominated(point: tuple[float, ...]) -> bool:
+        return any(other != point and all(map(operator.le, other, point)) for other in valid)
 
-    return [not any(map(math.isnan, point)) and not dominated(point) for point in points]
+    return [point in valid and not dominated(point) for point in points]
 
 
 def finite_scores(scores: Scores) -> dict[int, float]:

@@ -228,3 +228,10 @@ def test_pareto_front():
     cost = [2.0, 1.0, 2.5, 2.0, 9.0, 0.1]
     assert pareto_front(quality, cost) == [True, True, False, True, True, False]
     assert pareto_front([], []) == []
+
+
+def test_pareto_front_of_several_costs():
+    """The third is beaten by the first only in two of three; the fourth in all by the second."""
+    quality, params, latency = [0.9, 0.8, 0.7, 0.8], [10.0, 5.0, 10.0, 5.0], [3.0, 3.0, 1.0, 4.0]
+    assert pareto_front(quality, params, latency) == [True, True, True, False]
+    assert pareto_front(quality) == [True, False, False, False]
