@@ -19,7 +19,7 @@ import pandas as pd
 from ..results import Record, write_text
 from .groups import Group, RowKey, beats_bound, groups, is_number, status_of
 from .milestones import COLUMN, columns_of, time_to, times
-from .ranking import outlying, ranks
+from .ranking import Standing, outlying, ranks_of, standing
 from .rendering import FORMULA
 from .rendering import render as render
 from .stats import MIN_FOR_CLAIM, Estimate, binomial_error, mean_interval, metric_range
@@ -51,12 +51,18 @@ MIB = 2**20
 def rows(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
     """The leaderboard, in the fixed column order: table by table, the best mean first. Columns for treatments, for the
     milestones of tasks and for what tuning chose follow, where there are any."""
+    return rows_and_groups(by_suite)[0]
+
+
+def rows_and_groups(by_suite: dict[str, list[Record]]) -> tuple[pd.DataFrame, list[Group]]:
+    """The leaderboard, and what stands behind each of its rows."""
     found = groups(by_suite)
     rank, outliers = _standing(found)
-    body = [(group.key, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
-    body.sort(key=lambda pair: _order(*pair))
+    body = [(group, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
+    body.sort(key=lambda pair: _order(pair[0].key, pair[1]))
     tuned = (TUNED,) if any(group.tuned for group in found) else ()
-    return _frame([row for _, row in body], (*COLUMNS, *_treated(found), *columns_of(found), *tuned))
+    frame = _frame([row for _, row in body], (*COLUMNS, *_treated(found), *columns_of(found), *tuned))
+    return frame, [group for group, _ in body]
 
 
 def metrics(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
@@ -265,15 +271,18 @@ def _standing(found: list[Group]) -> tuple[dict[RowKey, str], set[RowKey]]:
     rank: dict[RowKey, str] = {}
     outliers: set[RowKey] = set()
     for members in tables.values():
-        scores = {group.key: group.scores() for group in members}
-        higher = members[0].head["task"]["metric"]["higher_is_better"]
-        ranked = [group for group in members if not (beyond_bound(group) or copied(group))]
-        rank |= ranks(
-            {group.key: scores[group.key] for group in ranked}, higher,
-            {group.key: _split_error(group) for group in ranked},
-        )  # fmt: skip
-        outliers |= outlying(scores)
+        rank |= ranks_of(standing_of(members))
+        outliers |= outlying({group.key: group.scores() for group in members})
     return rank, outliers
+
+
+def standing_of(members: list[Group]) -> Standing[RowKey]:
+    """The tests of one table, over the rows that are ranked."""
+    ranked = [group for group in members if not (beyond_bound(group) or copied(group))]
+    return standing(
+        {group.key: group.scores() for group in ranked}, members[0].head["task"]["metric"]["higher_is_better"],
+        {group.key: _split_error(group) for group in ranked},
+    )  # fmt: skip
 
 
 def _split_error(group: Group) -> float | None:

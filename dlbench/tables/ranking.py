@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from statistics import fmean, variance
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,19 +38,52 @@ def ranks(
     """A rank for every model with a finite score: `2`, or `1-3` where the table leaves it open. It goes from 1 + the
     number of models that are shown to be better to the number that aren't shown to be worse, so that it always holds
     the model's place by mean. `split_errors`: the squared standard error of the test split, where it is known."""
-    scores = {name: found for name, given in table.items() if (found := [*finite_scores(given).values()])}
-    if not scores:
-        return {}
-    mean = np.array([fmean(values) for values in scores.values()])
-    spread = np.array([_variance(values) for values in scores.values()])
-    split = np.array([(split_errors or {}).get(name) or math.nan for name in scores], dtype=np.float64)
-    error, degrees = _errors(spread, np.array([len(values) for values in scores.values()], dtype=np.float64), split)
-    better = shown_better(mean if higher_is_better else -mean, error, degrees)
-    first, last = 1 + better.sum(axis=0), len(scores) - better.sum(axis=1)
+    return ranks_of(standing(table, higher_is_better, split_errors))
+
+
+def ranks_of(found: Standing[K]) -> dict[K, str]:
+    """The ranks that these tests leave."""
+    first, last = 1 + found.better.sum(axis=0), len(found.names) - found.better.sum(axis=1)
     return {
         name: f"{low}" if low == high else f"{low}-{high}"
-        for name, low, high in zip(scores, first.tolist(), last.tolist(), strict=True)
+        for name, low, high in zip(found.names, first.tolist(), last.tolist(), strict=True)
     }
+
+
+@dataclass(frozen=True)
+class Standing(Generic[K]):
+    """What the tests of a table rest on and what they show, an entry for each model with a finite score: `gain`, the
+    mean, turned so that more is better; `spread`, the variance over `count` seeds; `error`, the squared error of the
+    mean, with `degrees` of freedom; and `better[i, j]`, whether i is shown to be better than j. `typical` and `worth`:
+    the prior's variance and its degrees of freedom."""
+
+    names: list[K]
+    gain: Floats
+    spread: Floats
+    count: Floats
+    error: Floats
+    degrees: Floats
+    typical: float
+    worth: float
+    better: NDArray[np.bool_]
+
+
+def standing(
+    table: Mapping[K, Scores], higher_is_better: bool, split_errors: Mapping[K, float | None] | None = None
+) -> Standing[K]:
+    """The tests behind `ranks`."""
+    scores = {name: found for name, given in table.items() if (found := [*finite_scores(given).values()])}
+    mean = np.array([fmean(values) for values in scores.values()], dtype=np.float64)
+    spread = np.array([_variance(values) for values in scores.values()], dtype=np.float64)
+    split = np.array([(split_errors or {}).get(name) or math.nan for name in scores], dtype=np.float64)
+    count, gain = np.array([len(values) for values in scores.values()], dtype=np.float64), mean
+    varies = spread > 0
+    typical, worth = prior(spread[varies], count[varies] - 1)
+    error, degrees = _errors(spread, count, split)
+    if not higher_is_better:
+        gain = -mean
+    better = shown_better(gain, error, degrees) if scores else np.zeros((0, 0), dtype=bool)
+    return Standing([*scores], gain, spread, count, error, degrees, float(typical[0]), float(worth[0]), better)
 
 
 def outlying(table: Mapping[K, Scores]) -> set[K]:

@@ -42,6 +42,17 @@ SPEEDS = frozenset({
     "train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "latency_p95_ms"
 })  # fmt: skip
 """What a profile times, and what its flag `unusable` is about."""
+COSTS = SPEEDS | {
+    "params",
+    SIZE,
+    "flops_per_example",
+    "train_peak_mib",
+    "infer_peak_mib",
+    "energy_j_per_example",
+    "train_s",
+    "epochs",
+}
+"""Figures that a model is held against beside its score."""
 ON_SCALE = frozenset({"mean", "ci_low", "ci_high", "fold_sd", "floor", "bound", "reference"})
 
 
