@@ -150,23 +150,53 @@ class Results:
         with self._lock():
             known, before = self._index(suite)
             kept = {square: how for square, how in before.items() if square not in squares}
-            index = {"schema": SCHEMA, "suite": suite, "squares": {**known, **squares}}
-            if now_tuned := {**kept, **(tuned or {})}:
-                index["tuned"] = now_tuned
-            write_json(self.root / "suites" / f"{suite}.json", index)
+            self._write_index(suite, {**known, **squares}, {**kept, **(tuned or {})})
+
+    def forget(self, squares: Mapping[str, Mapping[str, str]]) -> list[str]:
+        """Take these squares (suite -> square -> name of the record that stood there) out of the grids, and remove the
+        files of the records that no other square of any suite uses: returns their names. A square that another record
+        has taken over in the meantime stays. Grids come first, so that a crash leaves no square without its record."""
+        with self._lock():
+            gone: set[str] = set()
+            for suite, named in squares.items():
+                known, tuned = self._index(suite)
+                out = {square for square, name in named.items() if known.get(square) == name}
+                gone |= {known[square] for square in out}
+                self._write_index(suite, {s: n for s, n in known.items() if s not in out},
+                                  {s: how for s, how in tuned.items() if s not in out})  # fmt: skip
+            used = {name for suite in self.suites() for name in self.squares(suite).values()}
+            for name in gone - used:
+                self._remove(name)
+        return sorted(gone - used)
+
+    def _remove(self, name: str) -> None:
+        """The files of a record: pictures and log first, as they are found by it."""
+        pictures = self.pictures_path(name)
+        files = [*pictures.parent.glob(f"{name}--*.png"), self.log_path(name), self.root / "records" / f"{name}.json"]
+        for path in files:
+            path.unlink(missing_ok=True)
+
+    def _write_index(self, suite: str, squares: dict[str, str], tuned: dict[str, dict[str, Any]]) -> None:
+        index = {"schema": SCHEMA, "suite": suite, "squares": squares, **({"tuned": tuned} if tuned else {})}
+        write_json(self.root / "suites" / f"{suite}.json", index)
 
     def records(self, suite: str) -> list[Record]:
         """The records that stand for a suite's squares, those that exist."""
-        records = []
+        return [record for _, record in self.placed(suite)]
+
+    def placed(self, suite: str) -> list[tuple[str, Record]]:
+        """The suite's squares whose records exist, with the record as it stands there: it may have been made for
+        another suite, variant or tuning."""
+        placed = []
         squares, tuned = self._index(suite)
         for square, name in squares.items():
-            if (record := self.load(name)) is not None:  # it may have been made for another suite, variant or tuning
+            if (record := self.load(name)) is not None:
                 place = json.loads(square)
                 body = {k: v for k, v in record.body.items() if k not in ("tuned", "treatment")}
                 body |= {"suite": suite, "variant": place["variant"]}
                 body |= {"treatment": place["treatment"]} if "treatment" in place else {}
-                records.append(Record({**body, **({"tuned": tuned[square]} if square in tuned else {})}))
-        return records
+                placed.append((square, Record({**body, **({"tuned": tuned[square]} if square in tuned else {})})))
+        return placed
 
     def everything(self) -> BySuite:
         """The records that stand for the squares of all suites, and what in the folder can't be read."""

@@ -16,6 +16,7 @@ VERBS = {
     "show": "Show one model, task or suite; with a task, the recipe and who set what.",
     "table": "Print the leaderboard of a results folder.",
     "pick": "Say which model is best within limits, and what would decide it.",
+    "forget": "Take rows out of a results folder: failed, stale, or by a filter.",
     "aggregate": "Aggregate models over tasks: Elo, mean rank, interquartile mean, improvability.",
     "compare": "Compare two result sets: better, worse, or can't tell.",
     "race": "Race two models, or two checkouts, side by side: faster, slower, or can't tell.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,12 @@ from ..tables.rendering import FORMATS, sorted_by
 from .run import DEFAULT_RESULTS, NOT_OK
 
 if TYPE_CHECKING:
-    from ..results import BySuite
+    from ..results import BySuite, Record
 
-ROWS = ("sort", "where", "front", "columns", "width")
+ROWS = ("sort", "where", "front", "columns", "width", "stale", "plugins")
 """What only a table of rows knows."""
+STALE = ("suite", "task", "model", "options", "treatment", "score", "stale")
+"""The columns of --stale, where no others are asked for."""
 
 
 @click.command()
@@ -28,6 +30,8 @@ ROWS = ("sort", "where", "front", "columns", "width")
 @click.option("--where", metavar="EXPR", help="Rows of which this holds: 'params < 1M and latency_p50_ms < 2ms'.")
 @click.option("--front", metavar="COLUMN", help="Rows that no other beats in both the mean and this column.")
 @click.option("--columns", metavar="A,B,...", help="These columns only: model,score,size_mb.")
+@click.option("--stale", is_flag=True, help="Rows that today's program wouldn't make again, and what has changed.")
+@click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin.")
 @click.option("--width", type=click.IntRange(NARROWEST, 1000), help="Columns of the terminal to fill.")
 @click.option("--against", metavar="OPTION", help="Time and memory of the profiles against an option of the tasks.")
 @click.option("--plot", type=click.Path(path_type=Path, dir_okay=False), help="With --against: draw it to this file.")
@@ -35,7 +39,7 @@ def command(results: Path, **given: Any) -> None:
     """Print the leaderboard of a results folder, a published folder, or one record."""
     if given["plot"] is not None and given["against"] is None:
         raise UsageError("say with --against OPTION what the plot is drawn against")
-    if given["against"] is not None and (unused := [name for name in ROWS if given[name] is not None]):
+    if given["against"] is not None and (unused := [name for name in ROWS if given[name]]):
         raise UsageError(f"--against prints a table of its own, without --{unused[0]}")
     by_suite = load(results)
     click.echo(growth(by_suite, given) if given["against"] is not None else rows(by_suite, given), nl=False)
@@ -57,8 +61,11 @@ def rows(by_suite: BySuite, given: Mapping[str, Any]) -> str:
     """The leaderboard as the options want it. What is left out is said on standard error."""
     from ..tables import leaderboard, selection
 
-    whole = leaderboard.rows(by_suite)
+    whole, groups = leaderboard.rows_and_groups(by_suite)
     frame, names = selection.derived(whole), None
+    if given["stale"]:
+        frame = selection.stale(frame, groups, reasons_of(given["plugins"]))
+        names = [*STALE]
     if given["columns"] is not None:
         names = selection.chosen(given["columns"], [*frame.columns])
     if given["where"] is not None:
@@ -78,6 +85,21 @@ def rows(by_suite: BySuite, given: Mapping[str, Any]) -> str:
     return leaderboard.render(
         frame[[*whole.columns]], given["format_"], sort=given["sort"], notes=notes, width=given["width"]
     )
+
+
+def reasons_of(plugins: Iterable[str]) -> Callable[[Record], list[str]]:
+    """What tells why a record isn't what today's program would make."""
+    from functools import partial
+
+    from ..plan.catalog import check_extra, discover
+    from ..plan.outdated import outdated
+    from ..plan.plan import Makings
+    from .run import warn_of_problems
+
+    catalog = discover(plugins)
+    check_extra(catalog, plugins)
+    warn_of_problems(catalog.problems)
+    return partial(outdated, makings=Makings(catalog))
 
 
 def load(path: Path) -> BySuite:

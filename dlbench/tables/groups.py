@@ -161,7 +161,7 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
     """The groups of all suites, sorted by key. Of several records for one seed the newest counts."""
     found: dict[RowKey, Group] = {}
     for suite, records in by_suite.items():
-        placed = list(zip(_complete(_keys(suite, records)), records, strict=True))
+        placed = placed_in_rows(suite, records)
         for key, record in placed:
             if not record.is_profile:
                 found.setdefault(key, Group(key)).cells.append(record)
@@ -174,6 +174,12 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
         scores = counted.scores().values() if counted and counted.status() == "ok" else ()
         group.constant = fmean(scores) if scores else None
     return [found[key] for key in sorted(found)]
+
+
+def placed_in_rows(suite: str, records: list[Record]) -> list[tuple[RowKey, Record]]:
+    """The records of a suite, each with the row that it belongs to: also those that its row doesn't show, because newer
+    ones stand there, or because it is a profile that another row shows as well."""
+    return list(zip(_complete(_keys(suite, records)), records, strict=True))
 
 
 def status_of(cell: Record) -> str:

@@ -5,14 +5,14 @@ Ranks, intervals and flags are those of the whole table: leaving rows out change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ..errors import UsageError, unknown
 from . import filters
-from .groups import named
+from .groups import Group, named
 from .latex import latex_table
 from .leaderboard import BOOLEANS, TEXTS, TREATMENT
 from .rendering import (
@@ -32,12 +32,12 @@ from .rendering import (
 from .stats import pareto_front
 
 if TYPE_CHECKING:
-    from ..results import BySuite
+    from ..results import BySuite, Record
 
 STORED_BYTES = {"fp32": 4, "tf32": 4, "bf16": 2, "fp16": 2}
 """Of one parameter in a file that holds it in the row's precision."""
 MOST_NAMES = 12
-SCORE, SIZE = "score", "size_mb"
+SCORE, SIZE, STALE = "score", "size_mb", "stale"
 SPEEDS = frozenset({
     "train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "latency_p95_ms"
 })  # fmt: skip
@@ -82,8 +82,14 @@ def stored_mb(row: Mapping[str, Any]) -> float | None:
 
 def kinds_of(columns: Iterable[str]) -> dict[str, filters.Kind]:
     """What the columns of a leaderboard hold."""
-    texts = TEXTS | {SCORE}
+    texts = TEXTS | {SCORE, STALE}
     return {name: "text" if name in texts else "flag" if name in BOOLEANS else "number" for name in columns}
+
+
+def stale(frame: pd.DataFrame, groups: Sequence[Group], reasons: Callable[[Record], list[str]]) -> pd.DataFrame:
+    """The rows with a record that today's program wouldn't make again, with the reasons in a column `stale`."""
+    texts = [", ".join(dict.fromkeys(why for record in group.records for why in reasons(record))) for group in groups]
+    return frame.assign(**{STALE: pd.Series(texts, index=frame.index, dtype="str")})[[text != "" for text in texts]]
 
 
 def where(frame: pd.DataFrame, text: str) -> pd.DataFrame:
