@@ -1,8 +1,9 @@
 """Two result sets, row by row: did metric, speed or memory change? Three verdicts: better, worse, can't tell.
 
-Rows match on suite, task, model, options, variant and runtime. Metrics are compared over shared seeds and corrected
-(Holm) over all metrics of the comparison, because one gate stands on all of them; speeds likewise. Speeds are compared
-only on the same machine under the same torch, relative to the calibration (see `speeds`).
+Rows match on suite, task, model, options, treatment, variant and runtime, or on the keys that are asked for. Metrics
+are compared over shared seeds and corrected (Holm) over all metrics of the comparison, because one gate stands on all
+of them; speeds likewise. Speeds are compared only on the same machine under the same torch, relative to the calibration
+(see `speeds`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from ..errors import unknown
 from ..results import Record
 from .groups import Group, RowKey, groups, status_of
+from .matching import by_all_but_place, by_keys, other_terms
 from .rendering import PLAIN, csv_text, markdown_table, terminal_tables
 from .speeds import Launches, compare_speeds, felt, verdict_speed
 from .stats import Call, Comparison, Verdict, compare_scores, holm, metric_margin, verdict_memory, verdict_metric
@@ -49,16 +51,20 @@ class Change:
     why: str
 
 
-def compare(old_by_suite: dict[str, list[Record]], new_by_suite: dict[str, list[Record]]) -> list[Change]:
-    """Every change and non-change from old to new, row by row."""
-    old, new = _index(old_by_suite), _index(new_by_suite)
-    pairs, changes = [], []
-    for key in sorted(old.keys() | new.keys()):
-        if key in old and key in new:
-            pairs += _pairs(old[key], new[key])
-        else:
-            side = "old" if key in old else "new"
-            changes.append(_change(key, "row", verdict="can't tell", why=f"only in the {side} results"))
+def compare(
+    old_by_suite: dict[str, list[Record]], new_by_suite: dict[str, list[Record]], match: Sequence[str] | None = None
+) -> list[Change]:
+    """Every change and non-change from old to new, row by row. `match`: see `compare_groups`."""
+    return compare_groups(groups(old_by_suite), groups(new_by_suite), match)
+
+
+def compare_groups(old: list[Group], new: list[Group], match: Sequence[str] | None = None) -> list[Change]:
+    """As `compare`, of the groups behind rows. `match`: the keys of rows (`RowKey`) in which two must be equal to be
+    held against each other, whatever else differs, which is said. Raises UsageError where that is ambiguous."""
+    pairs, singles = by_all_but_place(old, new) if match is None else by_keys(old, new, match)
+    changes = [
+        _change(group.key, "row", verdict="can't tell", why=f"only in the {side} results") for group, side in singles
+    ]
     metrics, speeds = _metric_changes(pairs), _speed_changes(pairs)
     for index, (before, after) in enumerate(pairs):
         changes += _status_changes(before, after)
@@ -94,25 +100,6 @@ def render_comparison(changes: Sequence[Change], format: str = "terminal", *, wi
     return terminal_tables([(summary, body)], HEADER, LEFT, width=width)
 
 
-def _index(by_suite: dict[str, list[Record]]) -> dict[RowKey, list[Group]]:
-    """The groups by their key without machine and torch."""
-    index: dict[RowKey, list[Group]] = {}
-    for group in groups(by_suite):
-        index.setdefault(group.key._replace(machine="", torch=""), []).append(group)
-    return index
-
-
-def _pairs(old: list[Group], new: list[Group]) -> list[tuple[Group, Group]]:
-    """Groups from the same machine under the same torch; where there are none, the newest of each side."""
-    places = {group.key.place: group for group in new}
-    same = [(group, places[group.key.place]) for group in old if group.key.place in places]
-
-    def newest(side: list[Group]) -> Group:
-        return max(side, key=lambda group: str(group.head.get("created") or ""))
-
-    return same or [(newest(old), newest(new))]
-
-
 def _change(key: RowKey, quantity: str, **fields: Any) -> Change:
     return Change(
         suite=key.suite, task=key.task, model=key.model_text, variant=key.variant, runtime=key.runtime_text,
@@ -138,7 +125,7 @@ def _metric_changes(pairs: list[tuple[Group, Group]]) -> list[Any]:
         metric = after.head["task"]["metric"]
         margin = metric_margin(metric["unit"], old if old is not None else 0.0)
         verdict = verdict_metric(comparison, higher_is_better=metric["higher_is_better"], margin=margin, p=p)
-        why = "; ".join([verdict.why, *_elsewhere(before, after), *_other_recipe(before, after)])
+        why = "; ".join([verdict.why, *_terms(before, after), *_other_recipe(before, after)])
         changes.append(_change(
             after.key, metric["name"], unit=metric["unit"], old=old, new=new, effect=comparison.effect,
             low=comparison.low, high=comparison.high, verdict=verdict.call, why=why,
@@ -168,7 +155,7 @@ def _memory_changes(before: Group, after: Group) -> Iterator[Change]:
         other = _other_batch(before, after)
         verdict = Verdict(call="can't tell", why="not comparable") if other else verdict_memory(old, new)
         ratio = new / old if old and new is not None else None
-        why = "; ".join([verdict.why, *_elsewhere(before, after), *other])
+        why = "; ".join([verdict.why, *_terms(before, after), *other])
         yield _change(
             after.key, "memory", unit="MiB", old=None if old is None else old / MIB,
             new=None if new is None else new / MIB, effect=ratio, verdict=verdict.call, why=why,
@@ -190,10 +177,11 @@ def _speed_changes(pairs: list[tuple[Group, Group]]) -> list[list[Change]]:
     for (index, quantity, unit, (old, new)), why in zip(asked, obstacles, strict=True):
         comparison = Comparison(effect=_ratio(old, new), how="; ".join(why)) if why else next(compared)
         verdict = verdict_speed(comparison)
+        terms = [text for text in _terms(*pairs[index]) if text not in why]
         changes[index].append(_change(
             pairs[index][1].key, quantity, unit=unit, old=_mean_ms(old),
             new=_mean_ms(new), effect=comparison.effect, low=comparison.low, high=comparison.high,
-            verdict=verdict.call, why=verdict.why,
+            verdict=verdict.call, why="; ".join([verdict.why, *terms]),
         ))  # fmt: skip
     return changes
 
@@ -201,7 +189,7 @@ def _speed_changes(pairs: list[tuple[Group, Group]]) -> list[list[Change]]:
 def _clock(before: Group, after: Group, name: str) -> str:
     """Processor seconds where one CPU thread does all the work and both sides have them, because other processes
     disturb wall time; else wall. (Those of several threads add up and don't say how long a step takes.)"""
-    one_thread = after.key.device == "cpu" and after.key.threads == 1
+    one_thread = all(group.key.device == "cpu" and group.key.threads == 1 for group in (before, after))
     return "cpu_s" if one_thread and all(_seconds(group, name, "cpu_s") for group in (before, after)) else "s"
 
 
@@ -229,7 +217,10 @@ def _ratio(old: Launches, new: Launches) -> float | None:
 
 def _speed_obstacles(before: Group, after: Group) -> list[str]:
     """Sentences on why two profiles' speeds can't be compared."""
-    obstacles = [*_elsewhere(before, after), *_other_batch(before, after), *_unusable(before, after)]
+    obstacles = [
+        *_elsewhere(before, after), *_other_pace(before, after), *_other_batch(before, after),
+        *_unusable(before, after),
+    ]  # fmt: skip
     programs = {str(launch["calibration"]["program"]) for group in (before, after) for launch in group.raw_launches
                 if launch.get("calibration")}  # fmt: skip
     return obstacles + (["calibrated by different programs: measure both sides anew"] if len(programs) > 1 else [])
@@ -240,6 +231,20 @@ def _unusable(before: Group, after: Group) -> list[str]:
     sides = {"old": before.profile, "new": after.profile}
     doubted = [side for side, profile in sides.items() if profile and "unusable" in (profile.get("flags") or ())]
     return [f"the {' and the '.join(doubted)} profile is flagged unusable"] if doubted else []
+
+
+def _other_pace(before: Group, after: Group) -> list[str]:
+    """Sentences about what the calibration feels as well, so that it can't tell the machine's pace from the program's:
+    another device, other threads, and the matrix units of tf32."""
+    names = ["device", "threads"]
+    if "tf32" in (before.key.precision, after.key.precision):
+        names.append("precision")
+    return [text for text in other_terms(before, after) if text.split()[1] in names]
+
+
+def _terms(before: Group, after: Group) -> list[str]:
+    """Sentences about all that differs in two rows' keys."""
+    return [*other_terms(before, after), *_elsewhere(before, after)]
 
 
 def _elsewhere(before: Group, after: Group) -> list[str]:

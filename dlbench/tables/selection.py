@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..errors import UsageError, unknown
-from . import filters
+from . import filters, leaderboard
 from .groups import Group, named
 from .latex import latex_table
 from .leaderboard import BOOLEANS, TEXTS, TREATMENT
@@ -96,6 +96,14 @@ def where(frame: pd.DataFrame, text: str) -> pd.DataFrame:
     """The rows of which a filter is known to hold."""
     holds = filters.parse(text, kinds_of(frame.columns))
     return frame[[holds(row) is True for row in rows_of(frame)]]
+
+
+def groups_where(by_suite: BySuite, text: str) -> list[Group]:
+    """What stands behind the rows of which a filter is known to hold."""
+    frame, groups = leaderboard.rows_and_groups(by_suite)
+    frame = derived(frame)
+    holds = filters.parse(text, kinds_of(frame.columns))
+    return [group for row, group in zip(rows_of(frame), groups, strict=True) if holds(row) is True]
 
 
 def front(frame: pd.DataFrame, column: str) -> tuple[pd.DataFrame, list[str]]:
