@@ -133,7 +133,12 @@ def outlook(best: Candidate, rival: Candidate) -> str:
         return "its mean is the same, so no number of seeds separates them"
     gap = f"{rival.gap * factor:.3g}{unit} behind"
     if rival.seeds is None:
-        return f"{gap}, which seeds alone don't separate, as far as these show"
+        why = (
+            "one of the two has no spread, and an error that seeds don't lower"
+            if rival.fixed
+            else "as far as these show"
+        )
+        return f"{gap}, which seeds alone don't separate: {why}"
     found = f"{gap}; {rival.seeds} seeds of each find a true difference of this size in 8 of 10 cases"
     return f"{found}; about {time} of training" if (time := training(best, rival)) else found
 

@@ -55,7 +55,8 @@ LIMITS = {
 @dataclass(frozen=True)
 class Candidate:
     """A row that keeps the limits. `gap`: how far its mean lies behind the best's. `seeds`: of each of the two, so that
-    a difference of this size is found in 8 of 10 cases, where they aren't told apart and seeds can do it."""
+    a difference of this size is found in 8 of 10 cases, where they aren't told apart and seeds can do it. `fixed`:
+    one of the two has the same score for every seed, and an error that more of them don't lower."""
 
     row: dict[str, Any]
     group: Group
@@ -63,6 +64,7 @@ class Candidate:
     gap: float
     told_apart: bool
     seeds: int | None = None
+    fixed: bool = False
 
     @property
     def name(self) -> str:
@@ -165,10 +167,11 @@ def _candidates(
     for i in order:
         row, group = kept[i]
         mine, gap, seeds = place[group.key], quality[order[0]] - quality[i], None
-        apart = bool(found.better[best, mine])
+        apart, sides = bool(found.better[best, mine]), (side_of(found, best), side_of(found, mine))
         if mine != best and not apart:
-            seeds = seeds_needed(gap, side_of(found, best), side_of(found, mine), level_of(found, best, mine))
-        candidates.append(Candidate(row, group, front[i], gap, apart, seeds))
+            seeds = seeds_needed(gap, *sides, level_of(found, best, mine))
+        fixed = any(side.error is not None for side in sides)
+        candidates.append(Candidate(row, group, front[i], gap, apart, seeds, fixed))
     return candidates
 
 

@@ -6,9 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
-from dlbench.cli import run
+from dlbench.cli import group, run
 from dlbench.errors import UsageError
 from dlbench.results import BySuite, Record
 from dlbench.tables.groups import groups
@@ -137,6 +138,14 @@ def test_equal_means_need_no_number_and_the_cheaper_is_first() -> None:
     assert (answer.rivals[0].gap, answer.rivals[0].seeds) == (0.0, None)
 
 
+def test_where_one_does_not_vary_seeds_may_not_do() -> None:
+    rows = (model("a", 0.90, 0.91, 0.92), model("b", 0.89, 0.91, 0.91, 0.92), model("same", 0.9, 0.9, 0.9))
+    found = {each.name: each for each in picked(*rows).candidates}
+    assert (found["same"].fixed, found["same"].told_apart, found["same"].seeds) == (True, False, None)
+    assert not found["b"].fixed
+    assert found["b"].seeds is not None
+
+
 def test_each_table_has_its_own_answer() -> None:
     records = [*model("a", 0.9, 0.91), *model("b", 0.8, 0.81, variant="long")]
     assert [p.best.name for p in pick(BySuite({"quick": records}), "digits", []) if p.best] == ["a", "b"]
@@ -155,13 +164,19 @@ def command(*rows: list[Record], seeds: int = 9, results: Path | None = None) ->
     return more_seeds(groups({r["suite"]: [c for some in rows for c in some] for r in rows[0]}), seeds, results)
 
 
+def parsed(text: str) -> dict[str, Any]:
+    """What `dlbench run` takes from the words of a command."""
+    parent = click.Context(group, info_name="dlbench", **group.context_settings)
+    return run.command.make_context("run", shlex.split(text)[2:], parent=parent).params
+
+
 def test_the_command_names_suite_models_task_and_runtime() -> None:
     (text,) = command(model("a", 0.9), [*cells([0.8], model={"name": "b", "options": "depth=3", "digest": "b"})],
                       results=Path("my runs"))  # fmt: skip
     assert text == (
         "dlbench run --suite quick -m a -m 'b[depth=3]' -t digits --seeds 9 --device cpu --results 'my runs'"
     )
-    assert run.command.make_context("run", shlex.split(text)[2:]).params["seeds"] == "9"
+    assert parsed(text)["seeds"] == "9"
 
 
 def test_a_run_without_a_suite_and_what_was_set_on_its_command_line() -> None:
@@ -177,8 +192,7 @@ def test_a_run_without_a_suite_and_what_was_set_on_its_command_line() -> None:
         "dlbench run -m a -t digits --seeds 9 --set lr=1e-2 --set 'regularizers=mixup[alpha=0.2],cutout' --device cuda "
         "--precision bf16 --compile --channels-last --threads 4 -p mine.py --timeout 2h --unverified-data"
     )
-    given = run.command.make_context("run", shlex.split(text)[2:]).params
-    assert given["settings"] == ("lr=1e-2", "regularizers=mixup[alpha=0.2],cutout")
+    assert parsed(text)["settings"] == ("lr=1e-2", "regularizers=mixup[alpha=0.2],cutout")
 
 
 def test_a_suite_from_a_file_is_named_by_its_file() -> None:
