@@ -20,7 +20,8 @@ CARRIED = {
     "--timeout": "--timeout",
     "--memory-limit": "--memory-limit",
 }
-"""Options with a value that the next run needs as well."""
+FLAGS = ("--unverified-data", "--no-profile")
+"""Options that the next run needs as well, with a value and without."""
 
 
 def more_seeds(rows: Sequence[Group], seeds: int, results: Path | None) -> list[str]:
@@ -60,7 +61,7 @@ def _run(rows: Sequence[Group], seeds: str, results: Path | None) -> str:
     for option, short in CARRIED.items():
         for value in _values(given, option):
             words += [short, value]
-    words += ["--unverified-data"] if "--unverified-data" in given else []
+    words += [flag for flag in FLAGS if flag in given]
     return shlex.join([*words, *(["--results", str(results)] if results is not None else [])])
 
 
@@ -86,10 +87,12 @@ def suites_of(record: Record) -> list[str]:
 
 
 def settings_of(record: Record) -> dict[str, str]:
-    """What was set on the command line, as it was written there (a variant has these texts), else as it was read."""
+    """What was set on the command line, as and in the order in which it was written there, since a variant is made of
+    these texts; else as it was read."""
     keys = [key for key, layer in (record.get("layers") or {}).items() if layer == "command line"]
     written = dict(text.split("=", 1) for text in _values(_words(record), "--set") if "=" in text)
-    return {key: written.get(key, _plain(record["recipe"].get(key))) for key in keys}
+    ordered = [*(key for key in written if key in keys), *(key for key in keys if key not in written)]
+    return {key: written.get(key, _plain(record["recipe"].get(key))) for key in ordered}
 
 
 def _plain(value: Any) -> str:

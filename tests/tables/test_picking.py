@@ -195,6 +195,16 @@ def test_a_run_without_a_suite_and_what_was_set_on_its_command_line() -> None:
     assert parsed(text)["settings"] == ("lr=1e-2", "regularizers=mixup[alpha=0.2],cutout")
 
 
+def test_settings_stand_in_the_order_that_the_variant_has() -> None:
+    made = {
+        "suite": "custom", "variant": "lr=1e-2, batch_size=64", "recipe": {"batch_size": 64, "lr": 0.01},
+        "layers": {"batch_size": "command line", "lr": "command line"},
+        "command": "dlbench run -m a -t digits --set lr=1e-2 --set batch_size=64 --no-profile",
+    }  # fmt: skip
+    (text,) = command(model("a", 0.9, **made))
+    assert text.endswith("--set lr=1e-2 --set batch_size=64 --device cpu --no-profile")
+
+
 def test_a_suite_from_a_file_is_named_by_its_file() -> None:
     made = {"suite": "mine", "command": "dlbench run --suite sub/mine.toml --suite other"}
     assert "--suite sub/mine.toml " in command(model("a", 0.9, **made))[0]
