@@ -33,7 +33,7 @@ TOKEN = re.compile(
     r"""\s*(?:
         (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(?P<unit>[A-Za-z%]*)
       | (?P<text>"[^"]*"|'[^']*')
-      | (?P<name>time_to_-?[\d.]+(?:e[+-]?\d+)?_s\b|[A-Za-z_][\w.]*)
+      | (?P<name>(?:time|steps)_to_-?[\d.]+(?:e[+-]?\d+)?(?:_s)?\b|[A-Za-z_][\w.]*)
       | (?P<sign><=|>=|!=|==|!~|[=<>~()])
       | (?P<other>\S)
     )""",

@@ -13,12 +13,12 @@ from dlbench.tables.filters import Kind, parse, quantity
 KINDS: dict[str, Kind] = {
     "model": "text", "flags": "text", "mean": "number", "params": "number", "latency_p50_ms": "number",
     "train_s": "number", "train_peak_mib": "number", "infer_peak_mib": "number", "size_mb": "number",
-    "infer_examples_per_s": "number", "time_to_-0.5_s": "number", "compile": "flag",
+    "infer_examples_per_s": "number", "time_to_-0.5_s": "number", "steps_to_1e-05": "number", "compile": "flag",
 }  # fmt: skip
 ROW: dict[str, Any] = {
     "model": "resnet20", "flags": "noisy provisional", "mean": 0.9, "params": 200_000, "latency_p50_ms": 2.0,
     "train_s": 600.0, "train_peak_mib": 2048.0, "infer_peak_mib": 1.0, "size_mb": 0.8,
-    "infer_examples_per_s": 5000.0, "time_to_-0.5_s": math.nan, "compile": False,
+    "infer_examples_per_s": 5000.0, "time_to_-0.5_s": math.nan, "steps_to_1e-05": 40.0, "compile": False,
 }  # fmt: skip
 
 
@@ -65,6 +65,7 @@ def keeps(text: str, **changes: Any) -> bool | None:
         ("mean = none", False),
         ("mean != none", True),
         ("time_to_-0.5_s = none", True),
+        ("steps_to_1e-05 <= 40", True),
         ("params < 1k or mean > 0.5 and train_s < 1h", True),
         ("(params < 1k or mean > 0.5) and train_s < 1m", False),
         ("not (params < 1k or mean > 0.95)", True),
