@@ -4,7 +4,7 @@ DLBENCH = $(PYTHON) -c "from dlbench.cli import main; main()"
 .PHONY: test lint types check bench gpu-check
 
 test:            ## all tests but those that need a GPU
-	$(PYTHON) -m pytest -m "not gpu"
+	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not gpu"
 
 lint:            ## style and formatting
 	$(PYTHON) -m ruff check .
