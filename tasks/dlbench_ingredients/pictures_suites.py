@@ -29,7 +29,7 @@ MIXED: Mapping[str, str] = {
     "mixup": "mixup[alpha=1.0]",
     "cutmix": "cutmix[alpha=1.0]",
 }
-PROFILE = ProfileProtocol(rounds=5, block_s=0.1, warmup_s=0.2)
+PROFILE = ProfileProtocol(rounds=3, block_s=0.1, warmup_s=0.1, launches=2)
 
 
 def suites() -> Iterable[Suite]:

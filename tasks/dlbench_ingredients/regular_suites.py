@@ -12,7 +12,7 @@ STEPS = {
 }  # fmt: skip
 """The same for every row: what a change does, not what tuning does with it. The rate is the plain network's best on
 validation of 2e-3, 5e-3, 1e-2 and 2e-2, by the worse of two seeds that no suite has."""
-PROFILE = ProfileProtocol(rounds=3, block_s=0.1, warmup_s=0.2)
+PROFILE = ProfileProtocol(rounds=3, block_s=0.1, warmup_s=0.1, launches=2)
 CONSTANT = {"schedule": "constant"}
 AVERAGES = {"": {}, ", ema": {"regularizers": "ema[decay=0.99]"}, ", swa": {"regularizers": "swa"}}
 NOISY = ("mnist_small[images=500,label_noise=0.2]",)

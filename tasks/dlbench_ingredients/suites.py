@@ -137,7 +137,7 @@ SCHEDULES = {
 
 def suites() -> Iterator[Suite]:
     """`optimizers` and `schedules`."""
-    profile = ProfileProtocol(rounds=3, block_s=0.05, warmup_s=0.1)
+    profile = ProfileProtocol(rounds=3, block_s=0.05, warmup_s=0.1, launches=2)
     yield Suite(
         name="optimizers",
         blocks=tuple(problem.block for problem in PROBLEMS),
