@@ -99,7 +99,7 @@ def initialisation() -> Suite:
     return Suite(
         name="initialisation",
         blocks=(Block(models=("mlp[width=64,depth=20]",), tasks=("digits",), set=steps, treatments=treatments),),
-        seeds=3,
+        seeds=5,
         profile=PROFILE,
         description="First weights of an MLP of twenty layers without a norm: zeros, small normal, LeCun, Glorot, He, "
         "orthogonal",
