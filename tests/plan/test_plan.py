@@ -143,7 +143,7 @@ TWO = Suite(
          {("mlp[width=9]", "digits"), ("mlp[width=9]", "sbm_small"), ("gcn", "sbm_small")}),
         ({"models": ("mlp",), "tasks": ("ring8",)}, {("mlp", "ring8")}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, set) else value),
 )  # fmt: skip
 def test_names_of_a_suite_filter_it_and_strangers_join_every_block(asked: Any, pairs: set[tuple[str, str]]) -> None:
     assert grid(TWO, **asked) == pairs

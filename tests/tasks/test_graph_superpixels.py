@@ -138,7 +138,11 @@ def test_without_scikit_image_it_says_what_to_install(data: Data, tmp_path: Path
         mnist.make_task(Data(root=data.root, cache=tmp_path), train=1, val=1, test=1)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"\0\0\x08\x03" + bytes(8)), gzip.compress(bytes(40))])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"\0\0\x08\x03" + bytes(8)), gzip.compress(bytes(40))],
+    ids=["no gzip", "no images", "no header"],
+)
 def test_damaged_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "train-images-idx3-ubyte.gz"
     path.write_bytes(content)
