@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("COLUMNS", None)  # xdist sets it for its processes; tests of widths set their own
 TURNS = 3
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -119,7 +119,7 @@ def test_every_choice_gets_as_many_trials_and_a_kill_changes_nothing(tmp_path: P
     whole = dlbench(*words, "--results", tmp_path / "whole")
     assert whole.code == 0, whole.err
     assert [line for line in verdict(whole) if line.startswith("digits")] == [
-        f"digits x perceptron (optimizer={name}, budget.epochs=0.3): 3 trials (tpe), accuracy on validation"
+        f"digits x perceptron under optimizer={name} (budget.epochs=0.3): 3 trials (tpe), accuracy on validation"
         for name in ("sgd", "adam")
     ]
     killed = tmp_path / "killed"
@@ -224,7 +224,7 @@ def test_a_dry_run_says_what_would_be_tried(tmp_path: Path) -> None:
     words = ("tune", "-t", "digits", "-m", "perceptron", "-m", "gcn", "--over", "lr=log:1e-4..1,25", "--each",
              "optimizer=sgd,adam", "--device", "cpu", "--results", tmp_path / "runs", "--dry-run")  # fmt: skip
     done = dlbench(*words)
-    assert done.out.splitlines()[:2] == [f"tune  digits x perceptron (optimizer={name})" for name in ("sgd", "adam")]
+    assert done.out.splitlines()[:2] == [f"tune  digits x perceptron under optimizer={name}" for name in ("sgd", "adam")]
     assert "skip  digits x gcn: " in done.out
     said = "Each: 20 trials of lr=log:1e-4..1,25 by tpe (the grid has 25 points and the budget is 20 trials)"
     assert said in done.out
