@@ -224,7 +224,9 @@ def test_a_dry_run_says_what_would_be_tried(tmp_path: Path) -> None:
     words = ("tune", "-t", "digits", "-m", "perceptron", "-m", "gcn", "--over", "lr=log:1e-4..1,25", "--each",
              "optimizer=sgd,adam", "--device", "cpu", "--results", tmp_path / "runs", "--dry-run")  # fmt: skip
     done = dlbench(*words)
-    assert done.out.splitlines()[:2] == [f"tune  digits x perceptron under optimizer={name}" for name in ("sgd", "adam")]
+    assert done.out.splitlines()[:2] == [
+        f"tune  digits x perceptron under optimizer={name}" for name in ("sgd", "adam")
+    ]
     assert "skip  digits x gcn: " in done.out
     said = "Each: 20 trials of lr=log:1e-4..1,25 by tpe (the grid has 25 points and the budget is 20 trials)"
     assert said in done.out
