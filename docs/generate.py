@@ -121,7 +121,10 @@ def task_row(spec: TaskSpec) -> list[str]:
 def suite_row(spec: Suite) -> list[str]:
     seeds = str(spec.seeds) if isinstance(spec.seeds, int) else ", ".join(map(str, spec.seeds))
     blocks = [
-        f"{', '.join(b.tasks)} x {', '.join(b.models)}" + (f" ({b.variant})" if b.variant else "") for b in spec.blocks
+        f"{', '.join(b.tasks)} x {', '.join(b.models)}"
+        + (f" under {', '.join(b.treatments)}" if b.treatments else "")
+        + (f" ({b.variant})" if b.variant else "")
+        for b in spec.blocks
     ]
     return [code(spec.name), seeds, "; ".join(blocks), spec.description]
 

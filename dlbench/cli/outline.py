@@ -20,7 +20,7 @@ def outline(made: Plan, done: Collection[str], width: int) -> list[str]:
         pairs: dict[str, list[Job]] = {}
         for job in made.jobs:
             if job.suite == suite:
-                pairs.setdefault(pair_text(job), []).append(job)
+                pairs.setdefault(job.row, []).append(job)
         for pair, jobs in pairs.items():
             for what, wanted in (("done", True), ("run ", False)):
                 if some := [job for job in jobs if (job.name in done) is wanted]:
@@ -38,10 +38,6 @@ def outline(made: Plan, done: Collection[str], width: int) -> list[str]:
         f"Skipped: {counted(len(made.skips), 'pair')}."
     )
     return [*lines, *paragraph(total, width)]
-
-
-def pair_text(job: Job) -> str:
-    return job.row
 
 
 def listed(jobs: Sequence[Job]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..contract.choice import Choice
+from ..contract.recipe import Settings
 from ..contract.runtime import Runtime
 from ..contract.sets import DataSet
 from ..contract.specs import Block, ModelSpec, Suite, TaskSpec
@@ -101,13 +102,22 @@ def _floor(spec: TaskSpec) -> str:
     return "the row of constant" if floor is None else str(floor)
 
 
+def block_lines(block: Block) -> list[str]:
+    """A block with what it sets, and a line for each of its treatments."""
+
+    def shown(settings: Settings) -> str:
+        return ", ".join(f"{key}={value}" for key, value in settings.items())
+
+    given = f"  with {shown(block.set)}" if block.set else ""
+    return [
+        f"  block      {', '.join(block.tasks)}  x  {', '.join(block.models)}{given}",
+        *(f"    under    {name}: {shown(own) or 'nothing else'}" for name, own in block.treatments.items()),
+    ]
+
+
 def suite_lines(catalog: Catalog, spec: Suite) -> list[str]:
     head = [f"suite {spec.name}: {spec.description}", f"  seeds      {spec.seeds}"]
-    blocks = [
-        f"  block      {', '.join(b.tasks)}  x  {', '.join(b.models)}"
-        + (f"  with {', '.join(f'{k}={v}' for k, v in b.set.items())}" if b.set else "")
-        for b in spec.blocks
-    ]
+    blocks = [line for block in spec.blocks for line in block_lines(block)]
     return [*head, *blocks, f"  plugin     {catalog.provider('suites', spec.name).name}"]
 
 

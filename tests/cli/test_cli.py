@@ -201,6 +201,8 @@ def test_show_a_model_a_task_a_suite_an_ingredient() -> None:
     assert "accepts    image -> classes" in dlbench("show", "lenet5").out
     assert "metric     overlap (fraction, higher is better)" in dlbench("show", "ring8").out
     assert "block" in dlbench("show", "quick").out
+    assert "    under    1/t: schedule=inverse_time\n" in dlbench("show", "schedules").out
+    assert "    under    plain: nothing else\n" in dlbench("show", "augmentation").out
     assert "options    decay=0.999" in dlbench("show", "ema").out
     assert "model timm:resnet18" in dlbench("show", "timm:resnet18").out
     both = dlbench("show", "constant").out
