@@ -27,8 +27,7 @@ HEAD = ("task", "treatment", "its own test", "plain", "treated", "gain", "clean 
 
 def table(folder: Path) -> str:
     """The table of a published folder."""
-    found = [group for groups_of in load_by_suite(folder).values() for group in groups({"": groups_of})]
-    body = [HEAD, tuple("---" if i < 3 else "--:" for i in range(len(HEAD))), *rows(found)]
+    body = [HEAD, tuple("---" if i < 3 else "--:" for i in range(len(HEAD))), *rows(groups(load_by_suite(folder)))]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in body)
 
 

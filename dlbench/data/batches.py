@@ -16,6 +16,13 @@ HIDDEN = -1
 """The class of a target that the mask leaves out; `ignore_index` of a loss over all of them."""
 
 
+def indexed(batch: Batch, index: Tensor) -> Batch:
+    """The batch, which says which examples it holds unless it did already."""
+    if batch.index is None:
+        batch.index = index
+    return batch
+
+
 class GatheredBatches:
     """The batches of one pass over `count` examples, each made by `gather(index)`.
 
@@ -50,10 +57,7 @@ class GatheredBatches:
         return map(self._gathered, indices, *totals)
 
     def _gathered(self, index: Tensor, *totals: Any) -> Batch:
-        batch = self.gather(index, *totals)
-        if batch.index is None:
-            batch.index = index
-        return batch
+        return indexed(self.gather(index, *totals), index)
 
     def _totals(self, numbers: Tensor) -> list[Any]:
         """The sum of each batch's, from the numbers of all examples in order."""

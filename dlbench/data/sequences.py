@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..contract.learner import Batch
+from .batches import indexed
 
 POOL = 50
 """Batches whose examples are sorted by length together: enough to waste little on padding, few enough that a batch's
@@ -93,10 +94,7 @@ class BucketedBatches:
         return list(map(Index, chosen, torch.split(there, [len(part) for part in chosen])))
 
     def _gathered(self, index: Index) -> Batch:
-        batch = self.gather(index)
-        if batch.index is None:
-            batch.index = index.there
-        return batch
+        return indexed(self.gather(index), index.there)
 
     def _draw(self) -> list[Tensor]:
         if self.generator is None:

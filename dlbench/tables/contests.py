@@ -25,8 +25,6 @@ from .stats import metric_range
 
 Over = Literal["model", "treatment"]
 Missing = Literal["worst", "split"]
-OVER: tuple[Over, ...] = ("model", "treatment")
-MISSING: tuple[Missing, ...] = ("worst", "split")
 TRIAL = "tune"
 """A part of the variant of trials of a search: they choose on validation, and their test scores count nowhere."""
 

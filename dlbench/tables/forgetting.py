@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..results import Record, Results
-from . import filters, leaderboard
+from . import leaderboard
 from .groups import Group, RowKey, placed_in_rows, status_of
-from .selection import derived, kinds_of, rows_of
+from .selection import derived, held
 
 
 @dataclass
@@ -29,11 +29,7 @@ def to_forget(results: Results, where: str | None = None, bad: Callable[[Record]
     placed = {suite: results.placed(suite) for suite in results.suites()}
     by_suite = {suite: [record for _, record in pairs] for suite, pairs in placed.items()}
     frame, groups = leaderboard.rows_and_groups(by_suite)
-    asked = [True] * len(groups)
-    if where is not None:
-        frame = derived(frame)
-        holds = filters.parse(where, kinds_of(frame.columns))
-        asked = [holds(row) is True for row in rows_of(frame)]
+    asked = [True] * len(groups) if where is None else held(derived(frame), where)
     whole, profiles = [], []
     for group, wanted in zip(groups, asked, strict=True):
         if wanted and (bad is None or any(map(bad, group.cells or group.records))):

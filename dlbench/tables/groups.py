@@ -77,7 +77,7 @@ class RowKey(NamedTuple):
 
     @property
     def model_text(self) -> str:
-        return named(self.model, self.options) + (f" under {self.treatment}" if self.treatment else "")
+        return named(self.model, self.options, self.treatment)
 
     @property
     def runtime_text(self) -> str:
@@ -195,9 +195,9 @@ def is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def named(name: str, options: str) -> str:
-    """`name[options]`, or the name alone."""
-    return f"{name}[{options}]" if options else name
+def named(name: str, options: str, treatment: str = "") -> str:
+    """`name[options]`, or the name alone, and `under` which treatment, where there is one."""
+    return (f"{name}[{options}]" if options else name) + (f" under {treatment}" if treatment else "")
 
 
 def _key(suite: str, record: Record) -> RowKey:

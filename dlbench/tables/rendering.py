@@ -149,11 +149,8 @@ def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:
         shared = [flag for flag in common if flag != "unusable"]  # which stands in the cells
         lines += paragraph(title_of(part), width)
         lines += paragraph(f"every row: {marks.of(shared)}", width) if shared else []
-        extra = shown(part)
-        body = [
-            (f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared, extra, _treated(part)))
-            for row in rows
-        ]
+        extra, treated = shown(part), _treated(part)
+        body = [(f"{row['task']} · {_metric(row)}", _marked_cells(row, marks, shared, extra, treated)) for row in rows]
         header, body = _without_empty(head_of(part)[2:], body)
         spare = (*SPARE[:-2], *reversed(extra.values()), *SPARE[-2:])
         drawn, left_out = board(header, body, width, left=LEFT, spare=spare)
@@ -230,7 +227,8 @@ def section(part: pd.DataFrame) -> tuple[str, list[list[str]]]:
     for row in rows:
         row["flags"] = " ".join(flag for flag in str(row["flags"]).split() if flag not in common)
     title = title_of(part) + (f" · all rows: {' '.join(common)}" if common else "")
-    return title, [_cells(row, shown(part), _treated(part)) for row in rows]
+    extra, treated = shown(part), _treated(part)
+    return title, [_cells(row, extra, treated) for row in rows]
 
 
 def head_of(part: pd.DataFrame) -> tuple[str, ...]:

@@ -92,18 +92,21 @@ def stale(frame: pd.DataFrame, groups: Sequence[Group], reasons: Callable[[Recor
     return frame.assign(**{STALE: pd.Series(texts, index=frame.index, dtype="str")})[[text != "" for text in texts]]
 
 
+def held(frame: pd.DataFrame, text: str) -> list[bool]:
+    """Of each row of a frame with its derived columns, whether a filter is known to hold."""
+    holds = filters.parse(text, kinds_of(frame.columns))
+    return [holds(row) is True for row in rows_of(frame)]
+
+
 def where(frame: pd.DataFrame, text: str) -> pd.DataFrame:
     """The rows of which a filter is known to hold."""
-    holds = filters.parse(text, kinds_of(frame.columns))
-    return frame[[holds(row) is True for row in rows_of(frame)]]
+    return frame[held(frame, text)]
 
 
 def groups_where(by_suite: BySuite, text: str) -> list[Group]:
     """What stands behind the rows of which a filter is known to hold."""
     frame, groups = leaderboard.rows_and_groups(by_suite)
-    frame = derived(frame)
-    holds = filters.parse(text, kinds_of(frame.columns))
-    return [group for row, group in zip(rows_of(frame), groups, strict=True) if holds(row) is True]
+    return [group for holds, group in zip(held(derived(frame), text), groups, strict=True) if holds]
 
 
 def front(frame: pd.DataFrame, column: str) -> tuple[pd.DataFrame, list[str]]:
@@ -141,8 +144,7 @@ def front(frame: pd.DataFrame, column: str) -> tuple[pd.DataFrame, list[str]]:
 
 def name_of(row: Mapping[str, Any]) -> str:
     """The row's model with its options, and its treatment."""
-    under = f" under {row[TREATMENT]}" if row.get(TREATMENT) else ""
-    return named(row["model"], row["options"]) + under
+    return named(row["model"], row["options"], row.get(TREATMENT) or "")
 
 
 def listed(names: Iterable[str]) -> str:
