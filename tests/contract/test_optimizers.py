@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dlbench import Learner, Progress, Regularizer
-from dlbench.contract.optimizers import PartOptimizers
+from dlbench.contract.optimizers import PartOptimizers, clip
 from dlbench.contract.recipe import resolve
 from dlbench.errors import NotApplicable
 from workshop import catalog
@@ -52,6 +52,23 @@ def test_gradients_are_clipped_after_regularizers_have_changed_them() -> None:
     learner = Two()
     optimizers(learner, {"clip": 0.25, "two.clip": 0.5}, Louder()).minimize(learner.total)
     assert (learner.first.item(), learner.second.item()) == (pytest.approx(0.75), pytest.approx(0.5))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.0999999, 0.1, 1.0, 1e20, float("inf"), float("nan"), 0.0])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_clipping_is_torchs_to_the_last_bit(scale: float, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = ([nn.Parameter(torch.zeros(shape, dtype=dtype)) for shape in ((3, 4), (7,), ())] for _ in range(2))
+    drawn = [torch.randn(p.shape, generator=generator).to(dtype) for p in ours]
+    norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in drawn]))
+    for parameters in (ours, theirs):
+        for parameter, gradient in zip(parameters, drawn, strict=True):
+            parameter.grad = gradient / norm * scale
+        parameters.append(nn.Parameter(torch.zeros(2)))  # without a gradient
+    clip(ours, 0.1)
+    nn.utils.clip_grad_norm_(theirs, 0.1)
+    for mine, its in zip(ours[:-1], theirs[:-1], strict=True):
+        torch.testing.assert_close(mine.grad, its.grad, rtol=0, atol=0, equal_nan=True)
 
 
 def test_a_penalty_of_one_part_leaves_the_other_alone() -> None:
