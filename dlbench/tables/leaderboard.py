@@ -286,7 +286,10 @@ def standing_of(members: list[Group]) -> Standing[RowKey]:
 
 
 def _split_error(group: Group) -> float | None:
-    """The squared standard error that the test split's size leaves in a fraction; None where the size isn't known."""
+    """The squared standard error that the test split's size leaves in a fraction, and 0 where a function is judged and
+    no split of a data set; None where it isn't known."""
+    if "-> objective[" in str(group.head.get("signature")):
+        return 0.0
     sizes = [cell.get("test_examples") for cell in group.ok]
     counts = [int(size) for size in sizes if is_number(size) and size]
     if group.head["task"]["metric"]["unit"] != "fraction" or not counts or len(counts) < len(sizes):

@@ -10,7 +10,7 @@ Tests are unpaired, because the scores of two models hardly move together over s
 error rates, and tests/tables/test_ranking.py the simulations behind them.
 
 A model whose seeds all gave the same score has no variance to judge by. Its error is that of the test split where it
-is known, and the table's typical variance elsewhere. One seed can't be tested.
+is known (0 where there is no such split), and the table's typical variance elsewhere. One seed can't be tested.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ def standing(
     scores = {name: found for name, given in table.items() if (found := [*finite_scores(given).values()])}
     mean = np.array([fmean(values) for values in scores.values()], dtype=np.float64)
     spread = np.array([_variance(values) for values in scores.values()], dtype=np.float64)
-    split = np.array([(split_errors or {}).get(name) or math.nan for name in scores], dtype=np.float64)
+    known = split_errors or {}
+    split = np.array([math.nan if (e := known.get(name)) is None else e for name in scores], dtype=np.float64)
     count, gain = np.array([len(values) for values in scores.values()], dtype=np.float64), mean
     varies = spread > 0
     typical, worth = prior(spread[varies], count[varies] - 1)
@@ -102,15 +103,18 @@ def outlying(table: Mapping[K, Scores]) -> set[K]:
 
 def shown_better(mean: Floats, error: Floats, degrees: Floats) -> NDArray[np.bool_]:
     """Which model is shown to have the larger mean (..., better, worse), by t-tests of all pairs, corrected (Holm) at
-    5 %. mean, squared error of the mean and its degrees of freedom (..., models); a NaN error can't be tested."""
+    5 %. mean, squared error of the mean and its degrees of freedom (..., models); a NaN error can't be tested, two
+    errors of 0 need no test."""
     from scipy.special import stdtr
 
     models = mean.shape[-1]
     a, b = np.triu_indices(models, 1)
     gap = mean[..., a] - mean[..., b]
     squared = error[..., a] + error[..., b]
-    freedom = squared**2 / (error[..., a] ** 2 / degrees[..., a] + error[..., b] ** 2 / degrees[..., b])  # Welch
-    p = holm_each(2 * stdtr(freedom, -np.abs(gap) / np.sqrt(squared)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        freedom = squared**2 / (error[..., a] ** 2 / degrees[..., a] + error[..., b] ** 2 / degrees[..., b])  # Welch
+        tested = 2 * stdtr(freedom, -np.abs(gap) / np.sqrt(squared))
+    p = holm_each(np.where(squared == 0, gap == 0, tested))  # without an error, what differs differs
     better = np.zeros((*mean.shape, models), dtype=bool)
     better[..., a, b] = (p < ALPHA) & (gap > 0)
     better[..., b, a] = (p < ALPHA) & (gap < 0)
