@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .contract.kinds import Image as Image
     from .contract.kinds import InputKind as InputKind
     from .contract.kinds import Kind as Kind
+    from .contract.kinds import KnowledgeGraph as KnowledgeGraph
+    from .contract.kinds import Links as Links
     from .contract.kinds import Mask as Mask
     from .contract.kinds import MaskedTokens as MaskedTokens
     from .contract.kinds import NextToken as NextToken
@@ -69,8 +71,10 @@ if TYPE_CHECKING:
     from .contract.values import GraphBatch as GraphBatch
     from .contract.values import HypergraphBatch as HypergraphBatch
     from .contract.values import ImageBatch as ImageBatch
+    from .contract.values import LinkBatch as LinkBatch
     from .contract.values import SeriesBatch as SeriesBatch
     from .contract.values import TokenBatch as TokenBatch
+    from .contract.values import Triples as Triples
     from .errors import NoData as NoData
     from .errors import NotApplicable as NotApplicable
     from .errors import UsageError as UsageError
@@ -83,12 +87,13 @@ _HOMES = {
     "contract.hookspecs": ("hookimpl",),
     "contract.kinds": (
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
-        "Hypergraph", "DynamicGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags", "TokenSequence",
-        "NodeClasses", "NodeValue", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Embedding", "Sample",
-        "ConditionalSample", "Translate", "Mask", "PixelValue", "Boxes", "Objective",
+        "Hypergraph", "DynamicGraph", "KnowledgeGraph", "Classes", "NextToken", "MaskedTokens", "TokenTags",
+        "TokenSequence", "NodeClasses", "NodeValue", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Links",
+        "Embedding", "Sample", "ConditionalSample", "Translate", "Mask", "PixelValue", "Boxes", "Objective",
     ),
     "contract.values": (
-        "TokenBatch", "SeriesBatch", "ImageBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch",
+        "TokenBatch", "SeriesBatch", "ImageBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch", "Triples",
+        "LinkBatch",
     ),
     "contract.learner": ("Batch", "Batches", "Carry", "Learner", "Optimizers", "Regularizer"),
     "measure.environment": ("usable_cores",),

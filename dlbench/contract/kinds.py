@@ -134,6 +134,15 @@ class DynamicGraph(InputKind):
     node_features: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnowledgeGraph(InputKind):
+    """Facts about `entities` things, each a triple of head, relation and tail, of which ends are asked for. Runtime
+    value: a `LinkBatch`; an example is a triple without its tail, or without its head."""
+
+    entities: int
+    relations: int
+
+
 # --- what is asked of it ----------------------------------------------------------------------------------
 
 
@@ -266,6 +275,12 @@ class Value(OutputKind):
 @dataclass(frozen=True, kw_only=True)
 class GraphClasses(Classes):
     """Classes of whole graphs: `predict(inputs)` returns logits (B, num_classes); targets are int64 (B,)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Links(Classes):
+    """The missing ends of triples: `predict(inputs)` returns a score of every entity (B, num_classes), the higher the
+    likelier; targets are the entities that were left out, int64 (B,)."""
 
 
 @dataclass(frozen=True, kw_only=True)

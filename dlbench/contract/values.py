@@ -108,6 +108,32 @@ class DynamicGraphBatch(NamedTuple):
         return self.num_graphs
 
 
+class Triples(NamedTuple):
+    """Facts of a knowledge graph: `heads`, `relations`, `tails` (T,) int64."""
+
+    heads: Tensor
+    relations: Tensor
+    tails: Tensor
+
+
+class LinkBatch(NamedTuple):
+    """Triples with an end left out: `anchors` (B,) int64, the end that is there; `relations` (B,) int64; `backward`
+    (B,) bool: the anchor is the tail and the head is asked for, else the other way round.
+
+    `known`: the facts that an answer may rest on, which are those of the training split. Those that a training batch
+    asks for are missing there, so that none can be read off.
+    """
+
+    known: Triples
+    anchors: Tensor
+    relations: Tensor
+    backward: Tensor
+
+    @property
+    def batch_size(self) -> int:
+        return self.anchors.shape[0]
+
+
 def batch_size_of(inputs: Any) -> int:
     """The number of examples in a runtime value."""
     size = getattr(inputs, "batch_size", None)

@@ -34,7 +34,7 @@ from dlbench import (
     Vector,
 )
 
-from . import declare_graph_samples, declare_graphs, declare_rows, declare_samples, declare_words
+from . import declare_graph_samples, declare_graphs, declare_links, declare_rows, declare_samples, declare_words
 
 if TYPE_CHECKING:
     from dlbench import Learner
@@ -82,6 +82,7 @@ def dlbench_models() -> Iterator[ModelSpec]:
         recipes=COUNTS_ONCE,
     )
     yield from declare_graphs.models()
+    yield from declare_links.models(COUNTS_ONCE)
     yield from declare_rows.models(COUNTS_ONCE)
     yield from declare_words.models(COUNTS_ONCE)
     yield from declare_samples.models(COUNTS_ONCE)

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 from dlbench import ModelSpec
 
-from .declare import beyond, message_passing, propagation
+from .declare import beyond, links, message_passing, propagation
 
 
 def dlbench_models() -> Iterable[ModelSpec]:
-    for room in (message_passing, propagation, beyond):
+    for room in (message_passing, propagation, beyond, links):
         yield from room.specs()

@@ -1,5 +1,5 @@
 """Graph tasks and the suites on them. Each room declares its tasks: `citation` (one graph with labelled nodes), `sets`
-(data sets of many graphs), `generated`."""
+(data sets of many graphs), `generated`, `knowledge` (links of knowledge graphs)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from dlbench import Suite, TaskSpec
 
-from . import citation, generated, sets
+from . import citation, generated, knowledge, sets
 from .suites import suites
 
 
 def dlbench_tasks() -> Iterable[TaskSpec]:
-    for room in (citation, sets, generated):
+    for room in (citation, sets, generated, knowledge):
         yield from room.specs()
 
 
