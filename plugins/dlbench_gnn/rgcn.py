@@ -29,8 +29,6 @@ class RGCN(nn.Module):
         edge_dropout: float = 0.4, loop_dropout: float = 0.2, norm: str = "node",
     ) -> None:  # fmt: skip
         super().__init__()
-        if norm not in ("node", "relation"):
-            raise ValueError(f"norm must be node or relation, not {norm}")
         self.entities = nn.Embedding(entities, width)
         self.layers = nn.ModuleList(
             RelationalLayer(width, relations=2 * relations, bases=bases, loop_dropout=loop_dropout)

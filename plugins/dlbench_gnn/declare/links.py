@@ -8,6 +8,7 @@ from typing import Any
 from dlbench import KnowledgeGraph, Links, ModelSpec, Signature, UsageError, unknown
 
 DECODERS = ("distmult", "complex", "transe")
+NORMS = ("node", "relation")
 
 
 def build_distmult(signature: Signature, *, width: int = 100, dropout: float = 0.3) -> Any:
@@ -21,6 +22,8 @@ def build_complex(signature: Signature, *, width: int = 100, dropout: float = 0.
 
 def build_transe(signature: Signature, *, width: int = 100, dropout: float = 0.0, norm: int = 2) -> Any:
     """`norm`: of the distance, 1 or 2."""
+    if norm not in (1, 2):
+        raise UsageError(f"the norm of a distance is 1 or 2, not {norm}")
     return factorisation(signature, "transe", width, dropout, norm=norm)
 
 
@@ -39,6 +42,8 @@ def build_rgcn(
     """`bases`: matrices that all relations share. `edge_dropout`: of known triples, `loop_dropout`: of what an entity
     tells itself. `norm`: messages are averaged over a `node`, or over each `relation`. `decoder`: `distmult`, `complex`
     or `transe`."""
+    if norm not in NORMS:
+        raise unknown("norm", norm, NORMS)
     from ..rgcn import RGCN
 
     kind = signature.input
