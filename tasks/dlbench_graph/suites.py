@@ -21,6 +21,7 @@ def suites() -> Iterable[Suite]:
     yield _benchmarking_gnns()
     yield _benchmarking_gnns_small()
     yield _oversmoothing()
+    yield _links()
 
 
 def _graph() -> Suite:
@@ -132,3 +133,18 @@ def _oversmoothing() -> Suite:
         description="What depth does to graph convolutions on Cora, from 2 to 64 layers: plain, residual, with jumping "
         "knowledge, with DropEdge, and GCNII",
     )  # fmt: skip
+
+
+def _links() -> Suite:
+    models = ("constant", "frequent_links", "distmult", "complex", "transe", "rgcn", "rgcn[decoder=complex]")
+    return Suite(
+        name="links",
+        blocks=(
+            Block(models=models, tasks=("family_links", "family_links[inverses=false]")),
+            Block(models=models, tasks=("umls_links",)),
+        ),
+        seeds=3,
+        profile=BRIEF,
+        description="The missing ends of triples: generated families, and medical types of UMLS; scoring functions "
+        "under one loss, with and without a graph network before them",
+    )

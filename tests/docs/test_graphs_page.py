@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def records(folder: Path) -> dict[str, Record]:
     """Of each run of the page with one seed, by model."""
-    plugins = ["rings.py", "neighbourhood.py"]
+    plugins = ["rings.py", "neighbourhood.py", "rescal.py"]
     catalog = discover(plugins)
     jobs: dict[str, Job] = {}
     assert set(plugins).isdisjoint(catalog.problems), catalog.problems
@@ -59,7 +59,7 @@ def records(folder: Path) -> dict[str, Record]:
 
 
 def test_every_run_of_the_page_ends_ok(records: dict[str, Record]) -> None:
-    assert len(records) == 8
+    assert len(records) == 11
     for title, record in records.items():
         assert (record.status, record["reason"]) == ("ok", ""), title
 
@@ -69,6 +69,11 @@ def test_the_networks_see_what_the_features_hide(records: dict[str, Record]) -> 
     assert accuracy["constant"] == accuracy["mlp"] == 0.5
     assert accuracy["neighbourhood"] > 0.95
     assert accuracy["gin"] > 0.95
+
+
+def test_who_looks_at_the_anchor_knows_more(records: dict[str, Record]) -> None:
+    mrr = {title: records[title]["metrics"]["test"]["mrr"] for title in ("rescal", "distmult", "frequent_links")}
+    assert min(mrr["rescal"], mrr["distmult"]) > 2 * mrr["frequent_links"]
 
 
 def test_the_budget_of_the_page_is_met(records: dict[str, Record]) -> None:
