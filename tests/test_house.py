@@ -35,6 +35,7 @@ KNOW_DLBENCH = {
     "dlbench_baseline/boxes.py": "a Learner that counts",
     "dlbench_baseline/collected.py": "knows the kinds' values",
     "dlbench_baseline/constant.py": "a Learner that counts",
+    "dlbench_baseline/frequent_links.py": "a Learner that counts",
     "dlbench_baseline/graph_samples.py": "a Learner that counts",
     "dlbench_baseline/graphs.py": "Learners that count",
     "dlbench_baseline/most_frequent_tag.py": "a Learner that counts",
