@@ -65,7 +65,8 @@ def test_every_run_of_the_page_ends_ok(records: dict[str, Record]) -> None:
 
 
 def test_the_networks_see_what_the_features_hide(records: dict[str, Record]) -> None:
-    accuracy = {title: record["metrics"]["test"]["accuracy"] for title, record in records.items()}
+    judged = {title: record["metrics"]["test"] for title, record in records.items()}
+    accuracy = {title: metrics["accuracy"] for title, metrics in judged.items() if "accuracy" in metrics}
     assert accuracy["constant"] == accuracy["mlp"] == 0.5
     assert accuracy["neighbourhood"] > 0.95
     assert accuracy["gin"] > 0.95
