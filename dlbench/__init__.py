@@ -67,6 +67,9 @@ if TYPE_CHECKING:
     from .contract.specs import ScheduleSpec as ScheduleSpec
     from .contract.specs import Suite as Suite
     from .contract.specs import TaskSpec as TaskSpec
+    from .contract.syntax import SyntaxBatch as SyntaxBatch
+    from .contract.syntax import SyntaxGraph as SyntaxGraph
+    from .contract.syntax import WordTags as WordTags
     from .contract.values import DynamicGraphBatch as DynamicGraphBatch
     from .contract.values import GraphBatch as GraphBatch
     from .contract.values import HypergraphBatch as HypergraphBatch
@@ -91,6 +94,7 @@ _HOMES = {
         "TokenSequence", "NodeClasses", "NodeValue", "EdgeClasses", "GraphClasses", "GraphValue", "Value", "Links",
         "Embedding", "Sample", "ConditionalSample", "Translate", "Mask", "PixelValue", "Boxes", "Objective",
     ),
+    "contract.syntax": ("SyntaxGraph", "WordTags", "SyntaxBatch"),
     "contract.values": (
         "TokenBatch", "SeriesBatch", "ImageBatch", "GraphBatch", "HypergraphBatch", "DynamicGraphBatch", "Triples",
         "LinkBatch",

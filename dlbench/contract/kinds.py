@@ -44,6 +44,10 @@ class OutputKind(Kind):
         """The shape that `predict(inputs)` must return; None where any shape is right."""
         return None
 
+    def fits(self, got: Any, inputs: Any) -> bool:
+        """Whether `got`, a shape or the name of another type, is right for these inputs: `shape`, or one like it."""
+        return self.shape(inputs) in (None, got)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:

@@ -193,7 +193,7 @@ def check_outputs(outputs: Any, kind: OutputKind, inputs: Any, *, verb: str = "p
     if expected is None:
         return
     got = tuple(outputs.shape) if isinstance(outputs, Tensor) else type(outputs).__name__
-    if got != expected:
+    if not kind.fits(got, inputs):
         raise WrongShape(f"{verb} returned {got}, but {kind} needs {expected} for this batch")
     if outputs.is_complex():
         raise WrongShape(f"{verb} returned complex numbers, but {kind} needs real ones")

@@ -101,6 +101,8 @@ def first_alone(inputs: Any) -> Any:
         return inputs[:1] if len(inputs) > 1 else None
     if getattr(inputs, "batch_size", 1) < 2 or not hasattr(inputs, "_replace"):
         return None
+    if hasattr(inputs, "first"):
+        return inputs.first()
     if not hasattr(inputs, "graph_ids"):
         return type(inputs)(*(value[:1] if isinstance(value, (Tensor, list)) else value for value in inputs))
     nodes = int((inputs.graph_ids == 0).sum())

@@ -1,4 +1,5 @@
-"""Baselines that count words: `ngram`, `naive_bayes`, `most_frequent_tag`. No torch."""
+"""Baselines that count words: `ngram`, `naive_bayes`, `most_frequent_tag`, `dictionary`; and `marked_words`, which fits
+them. No torch."""
 
 from __future__ import annotations
 
@@ -13,12 +14,16 @@ from dlbench import (
     NotApplicable,
     Settings,
     Signature,
+    SyntaxGraph,
     Tokens,
     TokenTags,
     UsageError,
+    WordTags,
 )
 
 if TYPE_CHECKING:
+    from .dictionary import Dictionary
+    from .marked_words import MarkedWords
     from .most_frequent_tag import MostFrequentTag
     from .naive_bayes import NaiveBayes
     from .ngram import NGram
@@ -50,6 +55,21 @@ def models(recipes: Mapping[str | type[Kind], Settings]) -> Iterator[ModelSpec]:
         paper="Charniak et al. 1993, Equations for Part-of-Speech Tagging",
         recipes=recipes,
     )
+    yield ModelSpec(
+        name="dictionary",
+        build=build_dictionary,
+        accepts=[(Tokens, WordTags)],
+        family="Baseline",
+        paper="Tjong Kim Sang and De Meulder 2003, Introduction to the CoNLL-2003 Shared Task",
+        recipes=recipes,
+    )
+    yield ModelSpec(
+        name="marked_words",
+        build=build_marked_words,
+        accepts=[(SyntaxGraph, Classes)],
+        family="Baseline",
+        recipes=recipes,
+    )
 
 
 def build_ngram(signature: Signature, *, order: int = 2, discount: float = 0.75) -> NGram:
@@ -79,3 +99,24 @@ def build_most_frequent_tag(signature: Signature, *, unknown: int = 1) -> MostFr
 
     kind, num_classes = signature.input, signature.output.num_classes
     return MostFrequentTag(vocab=kind.vocab, num_classes=num_classes, characters=kind.characters, unknown=unknown)
+
+
+def build_dictionary(signature: Signature) -> Dictionary:
+    """Raises NotApplicable where the tags aren't those of spans."""
+    tags = signature.output.tags
+    if "O" not in tags or not all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags):
+        raise NotApplicable("needs tags of spans, O, B- and I- with a type")
+    from .dictionary import Dictionary
+
+    return Dictionary(tags=tags)
+
+
+def build_marked_words(signature: Signature, *, c: float = 1.0) -> MarkedWords:
+    """`c`: the inverse of how strongly weights are kept small."""
+    if not c > 0:
+        raise UsageError(f"marked_words needs a c above 0, not {c}")
+    if signature.input.marks != 2:
+        raise NotApplicable("needs sentences with two marked nominals")
+    from .marked_words import MarkedWords
+
+    return MarkedWords(vocab=signature.input.vocab, num_classes=signature.output.num_classes, c=c)

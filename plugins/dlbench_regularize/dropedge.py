@@ -7,7 +7,18 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dlbench import Batch, Graph, GraphBatch, Learner, NotApplicable, Optimizers, Regularizer, Signature, UsageError
+from dlbench import (
+    Batch,
+    Graph,
+    GraphBatch,
+    Learner,
+    NotApplicable,
+    Optimizers,
+    Regularizer,
+    Signature,
+    SyntaxBatch,
+    UsageError,
+)
 
 
 class DropEdge(Regularizer):
@@ -32,7 +43,7 @@ class DropEdge(Regularizer):
 
     def on_batch(self, batch: Batch, generator: torch.Generator) -> Batch:
         graphs = batch.inputs
-        if not isinstance(graphs, GraphBatch):
+        if not isinstance(graphs, (GraphBatch, SyntaxBatch)):
             raise UsageError("the regularizer dropedge works on graphs only")
         if _asks_for_edges(batch):
             raise UsageError("the regularizer dropedge can't leave out edges where each edge has a target")
@@ -41,16 +52,17 @@ class DropEdge(Regularizer):
         pair, count = self._pairs(graphs)
         kept = torch.rand(count, generator=generator) >= self.rate
         stays = kept.to(pair.device, non_blocking=True)[pair].nonzero().squeeze(1)
-        features = None if graphs.edge_features is None else graphs.edge_features.index_select(0, stays)
-        edges = graphs.edges.index_select(1, stays)
-        return replace(batch, inputs=graphs._replace(edges=edges, edge_features=features))
+        name = "relations" if isinstance(graphs, SyntaxBatch) else "edge_features"
+        features = getattr(graphs, name)
+        left = {name: None if features is None else features.index_select(0, stays)}
+        return replace(batch, inputs=graphs._replace(edges=graphs.edges.index_select(1, stays), **left))
 
-    def _pairs(self, graphs: GraphBatch) -> tuple[Tensor, int]:
+    def _pairs(self, graphs: GraphBatch | SyntaxBatch) -> tuple[Tensor, int]:
         """The number of each edge's pair of ends, (E,) int64, and how many pairs there are. The last answer is kept:
         a full graph's is found once."""
         edges = graphs.edges
         if edges is not self._edges or edges._version != self._version:
-            keys = edges.amin(dim=0) * graphs.nodes.shape[0] + edges.amax(dim=0)
+            keys = edges.amin(dim=0) * len(graphs.graph_ids) + edges.amax(dim=0)
             pairs, self._pair = keys.unique(return_inverse=True)
             self._edges, self._version, self._count = edges, edges._version, len(pairs)
         return self._pair, self._count
@@ -61,4 +73,4 @@ def _asks_for_edges(batch: Batch) -> bool:
     if batch.targets is None:
         return False
     graphs, rows = batch.inputs, batch.targets.shape[0]
-    return rows == graphs.edges.shape[1] and rows not in (graphs.nodes.shape[0], graphs.num_graphs)
+    return rows == graphs.edges.shape[1] and rows not in (len(graphs.graph_ids), graphs.num_graphs)

@@ -1,5 +1,6 @@
 """Recurrent networks for tokens and series: `elman`, `jordan`, `gru`, `lstm`, `lstm_peephole`; encoder-decoders,
-for images too; and `textcnn`, the convolutional network that text classification sets beside them."""
+for images too; `textcnn`, the convolutional network that text classification sets beside them; and graph networks over
+the syntax of sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 
 from dlbench import Classes, ModelSpec, Signature, Tokens
 
-from . import declare, declare_captions, declare_seq2seq
+from . import declare, declare_captions, declare_seq2seq, declare_syntax
 
 
 def build_textcnn(
@@ -35,6 +36,7 @@ def dlbench_models() -> Iterable[ModelSpec]:
     yield from declare.models()
     yield from declare_seq2seq.models()
     yield from declare_captions.models()
+    yield from declare_syntax.models()
     yield ModelSpec(
         name="textcnn",
         build=build_textcnn,

@@ -1,4 +1,4 @@
-"""Tasks on text: language modelling, classification, labelling, translation; and their suites."""
+"""Tasks on text: language modelling, classification, labelling, syntax, translation; and their suites."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from dlbench import Suite, TaskSpec
 
-from . import classification, labelling, modelling, suites, translation
+from . import classification, labelling, modelling, suites, syntax, translation
 from .classification import suites as classification_suites
 from .labelling import suites as labelling_suites
 from .translation import suites as translation_suites
 
 
 def dlbench_tasks() -> Iterable[TaskSpec]:
-    for room in (modelling, classification, labelling, translation):
+    for room in (modelling, classification, labelling, syntax, translation):
         yield from room.tasks()
 
 
