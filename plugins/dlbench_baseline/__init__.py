@@ -32,6 +32,7 @@ from dlbench import (
     TokenTags,
     Value,
     Vector,
+    WordTags,
 )
 
 from . import declare_graph_samples, declare_graphs, declare_links, declare_rows, declare_samples, declare_words
@@ -102,6 +103,8 @@ def _build(signature: Signature) -> Learner:
 
 def _degree_threshold(signature: Signature, *, bins: int = 200) -> DegreeThreshold:
     """`bins`: how finely the range of degrees is divided."""
+    if isinstance(signature.output, WordTags):
+        raise NotApplicable("needs a target for each node, not for the places of sentences")
     from .graphs import DegreeThreshold
 
     return DegreeThreshold(num_classes=signature.output.num_classes, bins=bins)

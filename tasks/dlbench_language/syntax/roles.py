@@ -16,7 +16,7 @@ from dlbench.data import Data
 
 from ..labelling.tagged import Treatment
 from ..lines import place
-from .blocks import Block, Tree, checked, read_blocks, read_trees
+from .blocks import Block, Edge, Tree, checked, read_blocks, read_trees
 from .edges import check, chosen
 from .entities import PARTS, SEED, TREEBANK
 from .marking import with_markers
@@ -42,24 +42,29 @@ def load(data: Data, *, edges: str, num_train: int, treatment: Treatment) -> Spa
     check(edges)
     if num_train < 0:
         raise UsageError(f"num_train must be at least 0, not {num_train}")
-    splits = {split: sentences(data, part, edges) for split, part in PARTS.items()}
-    if num_train:
-        splits["train"] = random.Random(SEED).sample(splits["train"], min(num_train, len(splits["train"])))
+    counts = {"train": num_train, "val": 0, "test": 0}
+    splits = {split: sentences(data, part, edges, counts[split]) for split, part in PARTS.items()}
     return SpanTags(splits, treatment, marks=1, device=data.device)
 
 
-def sentences(data: Data, part: str, edges: str) -> list[Sentence]:
-    """A sentence for each predicate, with a marker before its word."""
-    trees, draw, found = read_trees(data.path(TREEBANK.format(part))), random.Random(SEED), []
+def sentences(data: Data, part: str, edges: str, count: int = 0) -> list[Sentence]:
+    """A sentence for each predicate, or for `count` of them, with a marker before its word."""
+    trees, draw = read_trees(data.path(TREEBANK.format(part))), random.Random(SEED)
     path = data.path(PROPBANK.format(part))
+    found = []
     for block, propositions in read_propositions(path):
         words = block.column(FORM)
         joined = chosen(edges, _tree(path, block, trees).edges, len(words), draw)
-        for each in propositions:
-            marks = [int(word == each.predicate) for word in range(len(words))]
-            sentence = Sentence(words, joined, marks, each.tags)
-            found.append(with_markers(sentence, [(each.predicate, PREDICATE, each.predicate)]))
-    return found
+        found += [(words, joined, each) for each in propositions]
+    if count:
+        found = random.Random(SEED).sample(found, min(count, len(found)))
+    return [_marked(*each) for each in found]
+
+
+def _marked(words: list[str], edges: list[Edge], proposition: Proposition) -> Sentence:
+    place = proposition.predicate
+    marks = [int(word == place) for word in range(len(words))]
+    return with_markers(Sentence(words, edges, marks, proposition.tags), [(place, PREDICATE, place)])
 
 
 def read_propositions(path: Path) -> Iterator[tuple[Block, list[Proposition]]]:
