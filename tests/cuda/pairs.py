@@ -48,6 +48,8 @@ TASKS: dict[str, Mapping[str, Any]] = {
     "tiny_mask": {}, "edge_detection": {}, "shapes_detection": FEW, "digits_gen": {}, "digits_by_class": {},
     "digits_inverted": {}, "tiny_smiles": {}, "tiny_molecules": {}, "tiny_sphere": {},
     "quadratic": {"noise": 1.0}, "family_links": {"families": 2, "generations": 3},
+    "digits_inverted": {}, "tiny_smiles": {}, "tiny_molecules": {}, "tiny_sphere": {}, "tiny_names": {},
+    "tiny_nominals": {}, "quadratic": {"noise": 1.0},
 }  # fmt: skip
 """At least one of each signature, with options that make it small."""
 SHORT: dict[str, dict[str, Any]] = {"ddpm": {"steps": 2}, "flow_matching": {"steps": 1}}

@@ -87,7 +87,7 @@ def test_most_steps_never_wait() -> None:
     """Only what counts examples, what draws neighbours on the device, and what matches answers with objects has to."""
     counting = {
         "constant", "naive_bayes", "most_frequent_tag", "ngram", "smiles_ngram", "degree_threshold", "nearest_edges",
-        "otsu",
+        "otsu", "dictionary", "marked_words",
     }  # fmt: skip
     waiting = {pair for pair, count in table().items() if count and pair[1] not in counting}
     assert {task for task, model, _ in waiting if model != "detr"} <= {"tiny_parts"}

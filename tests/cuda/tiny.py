@@ -19,10 +19,12 @@ from dlbench import (
     NodeClasses,
     Sample,
     Series,
+    SyntaxGraph,
     TaskSpec,
     Tokens,
     TokenTags,
     Vector,
+    WordTags,
 )
 from dlbench.contract.kinds import EdgeClasses
 from dlbench.data import Data
@@ -180,6 +182,28 @@ def tags(data: Data) -> Any:
     return TaggedSentences(dict.fromkeys(("train", "val", "test"), found), treatment, device=data.device)
 
 
+def syntax(data: Data, *, nominals: bool) -> Any:
+    """Sentences of three to six words with their spelling in a chain: names in them, or how two of them are related."""
+    from dlbench_language.labelling.tagged import Treatment
+    from dlbench_language.syntax.edges import chain
+    from dlbench_language.syntax.relations import RelationTask
+    from dlbench_language.syntax.sentences import Sentence
+    from dlbench_language.syntax.tagging import SpanTags
+
+    found = []
+    for i in range(GRAPHS):
+        words = [f"w{(i + j) % 7}" * (j + 1) for j in range(i % 4 + 3)]
+        marks = [1, *[0] * (len(words) - 2), 2] if nominals else []
+        tags = [] if nominals else ["B-a", "I-a", *["O"] * (len(words) - 2)]
+        found.append(Sentence(words, chain(len(words)), marks, tags))
+    treatment = Treatment(normal=str.lower, characters=True, word_dropout=0.1, bucket=True)
+    parts = ("train", "val", "test")
+    if nominals:
+        labelled = [(sentence, i % 19) for i, sentence in enumerate(found)]
+        return RelationTask(dict.fromkeys(parts, labelled), treatment, device=data.device)
+    return SpanTags(dict.fromkeys(parts, found), treatment, device=data.device)
+
+
 def text(data: Data, *, carry: bool) -> Any:
     """A text of 12 letters, in streams whose state is carried, or in random windows."""
     import torch
@@ -235,6 +259,8 @@ def dlbench_tasks() -> Iterator[TaskSpec]:
     yield spec("tiny_sounds", (Series, Classes), sounds)
     yield spec("tiny_sphere", (Vector, Sample), sphere)
     yield spec("tiny_tags", (Tokens, TokenTags), tags)
+    yield spec("tiny_names", (SyntaxGraph, WordTags), lambda data: syntax(data, nominals=False))
+    yield spec("tiny_nominals", (SyntaxGraph, Classes), lambda data: syntax(data, nominals=True))
     yield spec("tiny_text", (Tokens, NextToken), lambda data: text(data, carry=False))
     yield spec("tiny_streams", (Tokens, NextToken), lambda data: text(data, carry=True))
     yield spec("tiny_smiles", (Tokens, Sample), lambda data: molecules(data, strings=True))

@@ -114,7 +114,8 @@ def test_edges_and_relations_change_the_answer_and_shuffling_nodes_apart_from_th
         answer = model(inputs)
         turned = model(inputs._replace(relations=(inputs.relations + 3) % 6))
         bare = model(inputs._replace(edges=inputs.edges[:, :0], relations=inputs.relations[:0]))
-    assert not torch.allclose(answer[0], turned[0]) and not torch.allclose(answer[0], bare[0])
+    assert not torch.allclose(answer[0], turned[0])
+    assert not torch.allclose(answer[0], bare[0])
     torch.testing.assert_close(answer[2, :2], bare[2, :2])  # that one has no edges
 
 
@@ -167,7 +168,8 @@ def test_every_model_of_sequences_and_of_graphs_tags_words(name: str) -> None:
     if name in ("constant", "dictionary", "most_frequent_tag"):
         return
     outputs = model(sentences())
-    assert TAGGED.output.fits(tuple(outputs.shape), sentences()) and outputs.isfinite().all()
+    assert TAGGED.output.fits(tuple(outputs.shape), sentences())
+    assert outputs.isfinite().all()
     assert (outputs.dim() == 2) == (MODELS[name].family in ("GNN", "MLP") and name != "syntactic_gcn")
 
 
@@ -176,7 +178,8 @@ def test_every_model_of_sequences_and_of_graphs_classifies_sentences(name: str) 
     if not isinstance(model := built(name, WHOLE), torch.nn.Module) or hasattr(model, "train_step"):
         return
     outputs = model(sentences())
-    assert outputs.shape == (3, 4) and outputs.isfinite().all()
+    assert outputs.shape == (3, 4)
+    assert outputs.isfinite().all()
 
 
 def test_both_families_are_there() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from syntaxparts import Learned, seeded
 
 from dlbench import Batch
 from dlbench.data import Data
@@ -21,7 +22,6 @@ from dlbench_language.syntax import tasks
 from dlbench_language.syntax.blocks import read_trees
 from dlbench_language.syntax.entities import TREEBANK, UNER, read_tagged
 from dlbench_language.syntax.relations import CLASSES
-from syntaxparts import Learned, seeded
 
 SPECS = {spec.name: spec for spec in tasks()}
 
@@ -127,7 +127,8 @@ def test_other_edges_are_of_the_same_words(data: Data) -> None:
     tree, shuffled = (load("uner", data, edges=edges) for edges in ("tree", "shuffled"))
     for name in ("train", "test"):
         one, other = tree.sentences.splits[name], shuffled.sentences.splits[name]
-        assert torch.equal(one.words, other.words) and torch.equal(one.graphs.edge_counts, other.graphs.edge_counts)
+        assert torch.equal(one.words, other.words)
+        assert torch.equal(one.graphs.edge_counts, other.graphs.edge_counts)
         assert torch.equal(one.relations.sort()[0], other.relations.sort()[0])
         assert (one.graphs.edges != other.graphs.edges).any()
     assert set(joins.CHOICES) == {"tree", "chain", "both", "shuffled", "none"}

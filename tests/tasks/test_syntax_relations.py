@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from pathlib import Path
 
 import pytest
 import torch
+from syntaxparts import PLAIN, Learned, only, seeded, write
 
 from dlbench.errors import NoData
 from dlbench_language.syntax.relations import CLASSES, OTHER, RELATIONS, Labelled, RelationTask, macro_f1, read
-from syntaxparts import PLAIN, Learned, only, seeded, write
 
 SENTENCE = '{0}\t"{1}"\r\n{2}\r\nComment: none\r\n\r\n'
 CAUSE, EFFECT = (CLASSES.index(f"Cause-Effect({ends})") for ends in ("e1,e2", "e2,e1"))
@@ -24,12 +25,12 @@ def found_in(folder: Path, *lines: tuple[str, str], edges: str = "chain") -> lis
 def test_a_sentence_is_cut_into_words_with_markers_beside_the_nominals(tmp_path: Path) -> None:
     text = "White doves<e1>flew</e1>, it's said, to the <e2>dove cote</e2>."
     ((found, label),) = found_in(tmp_path, (text, "Other"))
-    said = "White doves <e1> flew </e1> , it ' s said , to the <e2> dove cote </e2> .".split()
+    said = [*"White doves <e1> flew </e1> , it ' s said , to the <e2> dove cote </e2> .".split()]  # noqa: SIM905
     assert (found.words, CLASSES[label]) == (said, OTHER)
     assert [word for word, mark in zip(found.words, found.marks, strict=True) if mark == 1] == ["flew"]
     assert [word for word, mark in zip(found.words, found.marks, strict=True) if mark == 2] == ["dove", "cote"]
     words = [place for place, word in enumerate(said) if not word.startswith("<")]
-    chain = [(a, b, "next") for a, b in zip(words, words[1:], strict=False)]
+    chain = [(a, b, "next") for a, b in itertools.pairwise(words)]
     assert found.edges[: len(chain)] == chain
     assert [edge[:2] for edge in found.edges[len(chain) :]] == [(3, 2), (3, 4), (14, 13), (15, 16)]
     (bare, _) = found_in(tmp_path, (text, "Other"), edges="none")[0]
@@ -123,5 +124,6 @@ def test_batches_hold_the_classes_of_their_sentences(tmp_path: Path) -> None:
     task = RelationTask(dict.fromkeys(("train", "val", "test"), found_in(tmp_path, *lines)), PLAIN)
     for batch in task.batches("train", 4, seeded()):
         sizes = batch.inputs.lengths - 6  # markers and nominals
-        assert batch.targets.tolist() == sizes.tolist() and batch.size == len(sizes)
+        assert batch.targets.tolist() == sizes.tolist()
+        assert batch.size == len(sizes)
     assert task.signature.input.marks == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from seqeval.metrics import f1_score, precision_score, recall_score
+from syntaxparts import SPELLED, TEST, TRAIN, Learned, only, seeded, small, write
 
 from dlbench.data import Data
 from dlbench.errors import NoData, UsageError
@@ -19,7 +20,6 @@ from dlbench_language.syntax.marking import MARKER, with_markers
 from dlbench_language.syntax.roles import read_propositions
 from dlbench_language.syntax.sentences import Sentence
 from dlbench_language.syntax.spans import span_f1, spans
-from syntaxparts import SPELLED, TEST, TRAIN, Learned, only, seeded, small, write
 
 SPECS = {spec.name: spec for spec in tasks()}
 
@@ -34,7 +34,8 @@ def test_a_batch_is_a_row_for_each_sentence_and_a_node_for_each_word() -> None:
     assert inputs.graph_ids.tolist() == [0] * 4 + [1] * 4 + [2]
     nodes = inputs.nodes.to_dense()
     assert nodes.argmax(dim=1).tolist() == inputs.ids.flatten()[inputs.places].tolist()
-    assert nodes.sum(dim=1).eq(1).all() and nodes.shape == (9, task.signature.input.node_features)
+    assert nodes.sum(dim=1).eq(1).all()
+    assert nodes.shape == (9, task.signature.input.node_features)
     other = only(small(), "test").inputs
     assert other.places.tolist() == [0, 1, 2, 3, 4]
     assert other.ids[1, 1:].eq(0).all()  # padding
@@ -52,9 +53,12 @@ def test_edges_lead_from_the_head_to_the_dependent_and_back_and_know_their_relat
             number = names.index(relation)
             expected |= {(first + head, first + word, number), (first + word, first + head, number + half)}
     assert found == expected
-    assert inputs.edges[1].diff().ge(0).all() and inputs.by_target and inputs.loopless
+    assert inputs.edges[1].diff().ge(0).all()
+    assert inputs.by_target
+    assert inputs.loopless
     features = inputs.edge_features
-    assert torch.equal(features.argmax(dim=1), inputs.relations) and features.sum(dim=1).eq(1).all()
+    assert torch.equal(features.argmax(dim=1), inputs.relations)
+    assert features.sum(dim=1).eq(1).all()
     unseen = only(task, "test").inputs  # `iobj` is unknown to training
     assert sorted(unseen.relations.tolist()) == sorted([0, 1, 2, 0 + half, 1 + half, 2 + half])
 
@@ -70,7 +74,8 @@ def test_rows_and_padded_places_are_the_same_numbers() -> None:
     inputs = only(small(), "test").inputs
     rows = torch.randn(5, 3, generator=seeded())
     padded = inputs.padded(rows)
-    assert padded.shape == (2, 4, 3) and padded[1, 1:].eq(0).all()
+    assert padded.shape == (2, 4, 3)
+    assert padded[1, 1:].eq(0).all()
     assert torch.equal(inputs.rows_of(padded), rows)
 
 
@@ -104,24 +109,27 @@ def test_both_forms_of_an_answer_are_judged_alike_and_an_unseen_tag_is_wrong(row
     task = small()
     assert (task.tags[-1], task.num_classes) == ("B-NEW", 4)
     batch = only(task, "test")
-    assert batch.targets[~batch.mask].eq(-1).all() and int(batch.mask.sum()) == 4
+    assert batch.targets[~batch.mask].eq(-1).all()
+    assert int(batch.mask.sum()) == 4
     found = task.judge(Learned(Truth(task, rows)), "test")
     assert found["accuracy"] == pytest.approx(4 / 5)
     wrong = task.tags[0] == "B-LOC"  # what the word of the unseen tag is answered instead
-    assert found["recall"] == pytest.approx(2 / 3) and found["precision"] == pytest.approx(2 / 3 if wrong else 1)
+    assert found["recall"] == pytest.approx(2 / 3)
+    assert found["precision"] == pytest.approx(2 / 3 if wrong else 1)
     outputs = torch.randn(2, 4, 4, generator=seeded())
     torch.testing.assert_close(task.loss(outputs, batch), task.loss(batch.inputs.rows_of(outputs), batch))
     kind = task.signature.output
-    assert (
-        kind.fits((2, 4, 4), batch.inputs) and kind.fits((5, 4), batch.inputs) and not kind.fits((4, 4), batch.inputs)
-    )
+    assert kind.fits((2, 4, 4), batch.inputs)
+    assert kind.fits((5, 4), batch.inputs)
+    assert not kind.fits((4, 4), batch.inputs)
 
 
 def test_words_of_which_nothing_is_asked_count_nowhere() -> None:
     asked = [Sentence(["<v>", "Ann"], [(1, 0, MARKER)], [0, 1], [None, "B-PER"])]
     task = small(test=asked, marks=1)
     batch = only(task, "test")
-    assert batch.mask.tolist() == [[False, True]] and batch.inputs.marks.tolist() == [[0, 1]]
+    assert batch.mask.tolist() == [[False, True]]
+    assert batch.inputs.marks.tolist() == [[0, 1]]
     assert task.judge(Learned(Truth(task, True)), "test") == {
         "f1": 1.0, "precision": 1.0, "recall": 1.0, "accuracy": 1.0, "loss": pytest.approx(0.7437, abs=1e-3),
     }  # fmt: skip
@@ -136,7 +144,7 @@ def test_spans_agree_with_seqeval_on_random_tags() -> None:
         found = span_f1(gold, answers)
         for name, score in (("f1", f1_score), ("precision", precision_score), ("recall", recall_score)):
             assert found[name] == pytest.approx(score(gold, answers, zero_division=0)), (gold, answers)
-    assert spans("B-a I-a I-b B-b O I-a".split()) == {("a", 0, 2), ("b", 2, 3), ("b", 3, 4), ("a", 5, 6)}
+    assert spans(["B-a", "I-a", "I-b", "B-b", "O", "I-a"]) == {("a", 0, 2), ("b", 2, 3), ("b", 3, 4), ("a", 5, 6)}
     assert span_f1([["O"]], [["O"]]) == {"f1": 0.0, "precision": 0.0, "recall": 0.0}
 
 

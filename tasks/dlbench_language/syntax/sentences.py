@@ -64,6 +64,7 @@ class Sentences:
     ) -> None:  # fmt: skip
         check_rate(treatment.word_dropout)
         self.treatment, self.device, self.marks, self.tags = treatment, device, marks, dict(tags or {})
+        self.filler = torch.tensor(FILLER, device=device)
         train = splits["train"]
         normal = treatment.normal
         self.vocabulary = Vocabulary([normal(word) for word in sentence.words] for sentence in train)
@@ -103,7 +104,7 @@ class Sentences:
         firsts = lengths.cumsum(0) - lengths
         places = owner * longest + torch.arange(len(owner), device=owner.device) - firsts[owner]
         rows = split.words.index_select(0, found.nodes)
-        filler = rows.new_tensor(FILLER).expand(len(index) * longest, -1)
+        filler = self.filler.expand(len(index) * longest, -1)
         padded = filler.index_copy(0, places, rows).view(len(index), longest, -1)
         ids, spelled, marks, path, tags = (column.contiguous() for column in padded.unbind(dim=2))
         width = int((split.widths[index.host] if self.treatment.bucket else split.widths).max())
