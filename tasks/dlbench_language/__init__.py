@@ -9,6 +9,7 @@ from dlbench import Suite, TaskSpec
 from . import classification, labelling, modelling, suites, syntax, translation
 from .classification import suites as classification_suites
 from .labelling import suites as labelling_suites
+from .syntax import suites as syntax_suites
 from .translation import suites as translation_suites
 
 
@@ -18,5 +19,5 @@ def dlbench_tasks() -> Iterable[TaskSpec]:
 
 
 def dlbench_suites() -> Iterable[Suite]:
-    for room in (suites, classification_suites, labelling_suites, translation_suites):
+    for room in (suites, classification_suites, labelling_suites, syntax_suites, translation_suites):
         yield from room.suites()

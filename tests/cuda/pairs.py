@@ -46,10 +46,8 @@ TASKS: dict[str, Mapping[str, Any]] = {
     "tiny_sounds": {}, "tiny_tags": {}, "tiny_single": {}, "tiny_parts": {}, "tiny_class": {}, "tiny_value": {},
     "tiny_node": {}, "tiny_edge": {}, "tiny_node_probe": {}, "tiny_graph_probe": {}, "tiny_hypergraph": {},
     "tiny_mask": {}, "edge_detection": {}, "shapes_detection": FEW, "digits_gen": {}, "digits_by_class": {},
-    "digits_inverted": {}, "tiny_smiles": {}, "tiny_molecules": {}, "tiny_sphere": {},
-    "quadratic": {"noise": 1.0}, "family_links": {"families": 2, "generations": 3},
     "digits_inverted": {}, "tiny_smiles": {}, "tiny_molecules": {}, "tiny_sphere": {}, "tiny_names": {},
-    "tiny_nominals": {}, "quadratic": {"noise": 1.0},
+    "tiny_nominals": {}, "quadratic": {"noise": 1.0}, "family_links": {"families": 2, "generations": 3},
 }  # fmt: skip
 """At least one of each signature, with options that make it small."""
 SHORT: dict[str, dict[str, Any]] = {"ddpm": {"steps": 2}, "flow_matching": {"steps": 1}}
