@@ -20,6 +20,7 @@ VERBS = {
     "aggregate": "Aggregate models over tasks: Elo, mean rank, interquartile mean, improvability.",
     "compare": "Compare two result sets: better, worse, or can't tell.",
     "race": "Race two models, or two checkouts, side by side: faster, slower, or can't tell.",
+    "report": "Write one HTML page of results: tables, plots, curves, failures.",
     "publish": "Copy a run's records and leaderboards to where others find them.",
     "reproduce": "Run again what a leaderboard's row or a record says.",
     "data": "List, fetch, verify or locate data sets.",

@@ -53,7 +53,7 @@ class Marks:
         lines = []
         for flag, mark in sorted(self._used.items(), key=lambda item: (item[1], item[0])):
             lines += paragraph(
-                f"{mark}  {flag}: {_meaning(flag)}" if _meaning(flag) else f"{mark}  {flag}", width, "   "
+                f"{mark}  {flag}: {meaning(flag)}" if meaning(flag) else f"{mark}  {flag}", width, "   "
             )
         return lines
 
@@ -65,7 +65,8 @@ class Marks:
         return self._numbers.setdefault(flag, str(len(self._numbers) + 1))
 
 
-def _meaning(flag: str) -> str:
+def meaning(flag: str) -> str:
+    """What a flag says; empty for one that a plugin has of its own."""
     if flag.startswith(PROFILE):
         return f"the profile ended with {flag.removeprefix(PROFILE)}, so there are no speeds"
     return FLAGS[flag][1] if flag in FLAGS else ""
