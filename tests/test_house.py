@@ -21,12 +21,24 @@ PACKAGES = sorted(path.parent for room in ("plugins", "tasks") for path in (REPO
 ROOMS = ("dlbench", "plugins", "tasks", "tests", "benchmarks")
 FILES = sorted(path for room in ROOMS for path in (REPOSITORY / room).rglob("*.py"))
 MAX_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 400, 50, 8
-ROOMS_OF_CORE = ("cli", "testing", "execute", "profile", "train", "plan", "tables", "data", "decoding", "contract")
+ROOMS_OF_CORE = (
+    "cli",
+    "testing",
+    "execute",
+    "profile",
+    "train",
+    "plan",
+    "report",
+    "tables",
+    "data",
+    "decoding",
+    "contract",
+)
 BELOW = ("measure", "results", "errors")  # the last three stand side by side
 PUBLIC = ("dlbench", "dlbench.data", "dlbench.decoding", "dlbench.testing")
 WITH_TORCH: dict[str, set[str]] = {
     "contract": {"learner", "optimizers", "guard"}, "plan": {"content"}, "execute": set(), "tables": set(),
-    "cli": set(), "measure": {"clock", "calibration", "memory", "flops"},
+    "report": set(), "cli": set(), "measure": {"clock", "calibration", "memory", "flops"},
     "data": {"batches", "examples", "folders", "graphs", "images", "kept", "sequences", "tables"},
 }  # fmt: skip
 """Rooms in which few modules import torch with themselves, and which."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -13,13 +13,23 @@ from ..results import BySuite, Record, now
 from ..tables import leaderboard, selection
 from ..tables.groups import Group, is_number, status_of
 from ..tables.marks import meaning
+from ..tables.milestones import shown
 from ..tables.publishing import scrubbed
-from ..tables.rendering import FIGURES, HEADER, HIGHEST_FIRST, TABLE_KEYS, head_of, missing, parts, section, shown, title_of
-from .panels import COSTS, Member, Panel, panels_of, short_number
+from ..tables.rendering import (
+    FIGURES,
+    HEADER,
+    HIGHEST_FIRST,
+    head_of,
+    missing,
+    parts,
+    section,
+    title_of,
+)  # fmt: skip
+from .panels import COSTS, Member, Panel, labels_of, panels_of, short_number
 from .places import Places
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 CURVE_POINTS, FEWEST, MOST = 20_000, 12, 100
 """Of all curves of a page together; of one curve."""
@@ -30,7 +40,7 @@ COLUMN_OF = {
     **dict(zip(HEADER[5:11], FIGURES, strict=True)),
 }  # fmt: skip
 """What a heading of a table for people is sorted by."""
-ABOUT = ("cpu", "gpu", "cores", "ram_bytes", "os", "python", "torch", "numpy", "cuda", "cudnn", "governor")
+ABOUT = ("cpu", "gpu", "cores", "os", "python", "torch", "numpy", "cuda", "cudnn", "governor")
 """What is said of a machine."""
 
 
@@ -75,8 +85,8 @@ class Content:
             "rows": [self._row(i, row, places, folders) for i, row in enumerate(self.rows)],
             "parts": list(self._parts()),
             "tables": [
-                {"title": head, "task": members[0].row["task"], "rows": [m.index for m in members],
-                 "panels": [asdict(panel) for panel in panels]}
+                {"title": head, "task": members[0].row["task"], "labels": labels_of(members),
+                 "rows": [m.place for m in members], "panels": [asdict(panel) for panel in panels]}
                 for head, members, panels in self.tables
             ],
             "flags": {flag: meaning(flag) for row in self.rows for flag in str(row["flags"]).split()},
@@ -100,7 +110,11 @@ class Content:
             title, cells = section(part)
             head, extra = head_of(part), {label: column for column, label in shown(part).items()}
             columns = {**COLUMN_OF, **extra}
-            kept = [i for i, name in enumerate(head) if i > 1 and (name == "model" or any(c[i] not in ("", "-") for c in cells))]
+            kept = [
+                i
+                for i, name in enumerate(head)
+                if i > 1 and (name == "model" or any(c[i] not in ("", "-") for c in cells))
+            ]
             yield {
                 "title": title_of(part), "all_rows": title.removeprefix(title_of(part)).removeprefix(" · all rows: "),
                 "head": [[head[i], columns[head[i]]] for i in kept],
@@ -119,7 +133,7 @@ def record_line(group: Group, record: Record, places: Places, folders: dict[Any,
     at = None if found is None else folders.setdefault(found, len(folders))
     if record.is_profile:
         return [record.name, None, record.status, None, at]
-    return [record.name, record["seed"], status_of(record), group.scores().get(int(record["seed"])), at]
+    return [record.name, record["seed"], status_of(record), short_of(group.scores().get(int(record["seed"]))), at]
 
 
 def other_metrics(group: Group) -> list[list[Any]]:
@@ -142,6 +156,8 @@ def environments(groups: Iterable[Group]) -> list[dict[str, Any]]:
         seen.add(id(record.body))
         environment = record.get("environment") or {}
         about = {"machine": environment.get("machine"), **{key: environment.get(key) for key in ABOUT}}
+        if is_number(size := environment.get("ram_bytes")):
+            about["memory"] = f"{size / 2**30:.1f} GiB"
         about |= {"dlbench": record.get("dlbench"), "protocol": record.get("protocol")}
         key = tuple((name, _said(value)) for name, value in about.items() if value not in (None, "", {}))
         found[key] += 1

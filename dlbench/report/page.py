@@ -49,7 +49,7 @@ def embedded(body: Any) -> str:
 
 
 def policy(style: str, script: str) -> str:
-    """The Content-Security-Policy under which only this style and this script act, and no host is asked for anything."""
+    """The Content-Security-Policy under which only this style and this script act, and nothing else is loaded."""
     hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
         f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "

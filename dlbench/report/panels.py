@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from ..tables.groups import Group
+from ..tables.leaderboard import TREATMENT
 from ..tables.milestones import time_to
-from ..tables.rendering import missing
+from ..tables.rendering import HIGHEST_FIRST, missing
 from ..tables.selection import is_doubted, listed, name_of
 from .curves import CLOCKS, Curve, curve_of, levels, ranks_after, thinned
 
@@ -26,6 +28,8 @@ TIMES = {"step": "steps", "seconds": "seconds of training", "flops": "FLOPs of t
 WIDE = 5
 """An axis whose largest positive value is so many times the smallest is logarithmic."""
 DIGITS = 5
+COLORS = ("#0072b2", "#c2410c", "#00795a", "#a3217f", "#8a6d00", "#5b3fc4", "#b3122e", "#0f7f8c", "#4f6b12", "#5f6b78")
+"""Of files, on white; the page has the same ten in style.css, and others for a dark ground."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +61,7 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One plot with a choice of axes. `kind`: cost, curve, target or rank; points of a target and a cost stand alone."""
+    """One plot with a choice of axes. `kind`: cost or target, whose points stand alone, curve or rank."""
 
     kind: str
     title: str
@@ -67,10 +71,14 @@ class Panel:
     series: list[Series]
 
 
+Drawn = tuple[Series, list[Any], list[Any]]
+"""A series with its places on two axes."""
+
+
 class Member(NamedTuple):
     """A row of a table: its place in the leaderboard, its columns, its records."""
 
-    index: int
+    place: int
     row: Mapping[str, Any]
     group: Group
 
@@ -79,8 +87,20 @@ def panels_of(members: Sequence[Member], fronts: Mapping[str, set[int]], points:
     """The panels of one table, those that have something to show. `fronts`: of each of COSTS the places of the rows on
     its front; `points`: at most so many of each curve."""
     curves = [curve_of(member.group) for member in members]
-    made = [_costs(members, fronts), _curves(members, curves, points), _targets(members, curves), _ranks(members, curves)]
-    return [panel for panel in made if panel.series and panel.xs]
+    made = [
+        _costs(members, fronts),
+        _curves(members, curves, points),
+        _targets(members, curves),
+        _ranks(members, curves),
+    ]
+    return [panel for panel in made if panel.xs and len(panel.series) >= (2 if panel.kind == "cost" else 1)]
+
+
+def labels_of(members: Sequence[Member]) -> list[str]:
+    """The rows' names within their table: treatments alone where only these differ."""
+    treatments = [str(m.row.get(TREATMENT) or "") for m in members]
+    models = {(m.row["model"], m.row["options"]) for m in members}
+    return treatments if len(models) == 1 and all(treatments) else [name_of(m.row) for m in members]
 
 
 def short_number(value: float) -> float | int:
@@ -100,6 +120,7 @@ def _costs(members: Sequence[Member], fronts: Mapping[str, set[int]]) -> Panel:
             unit = members[0].group.head["task"].get("unit") or "examples"
             xs.append(Axis(key=key, label=label.format(unit=unit), log=_wide(values)))
     factor, series = _factor(members), []
+    labels = labels_of(members)
     for color, m in scored:
         quality = {"mean": m.row["mean"], "low": m.row["ci_low"], "high": m.row["ci_high"]}
         data: dict[str, list[Any]] = {
@@ -107,25 +128,25 @@ def _costs(members: Sequence[Member], fronts: Mapping[str, set[int]]) -> Panel:
         }
         data |= {x.key: [None if missing(v := m.row[x.key]) else short_number(float(v))] for x in xs}
         series.append(Series(
-            name=name_of(m.row), color=color, rows=[m.index], data=data,
-            front=[x.key for x in xs if m.index in fronts[x.key]],
+            name=labels[color], color=color, rows=[m.place], data=data,
+            front=[x.key for x in xs if m.place in fronts[x.key]],
             doubted=[x.key for x in xs if is_doubted(m.row, x.key)],
         ))  # fmt: skip
     means = [float(v) for s in series for v in s.data["mean"]]
     y = Axis(key="mean", label=_metric(members), log=_wide(means, lower=True) and not _higher(members))
-    about = "Bars: 95 % interval over seeds. Line: no other row is better in both. Hollow: timed with too much noise to use."
+    about = "Bars: 95 % interval over seeds. Line: no other row is better in both. Hollow: too noisy a time to use."
     return Panel(kind="cost", title="Score against cost", about=about, xs=xs, ys=[y], series=series)
 
 
 def _curves(members: Sequence[Member], curves: Sequence[Curve | None], points: int) -> Panel:
-    factor, series = _factor(members), []
+    factor, labels, series = _factor(members), labels_of(members), list[Series]()
     for color, (m, curve) in enumerate(zip(members, curves, strict=True)):
         if curve is not None:
             data = {
                 key: [short_number(v * (factor if key in ("val", "low", "high") else 1)) for v in values]
                 for key, values in thinned(curve.points, points).items() if key != "best"
             }  # fmt: skip
-            series.append(Series(name=name_of(m.row), color=color, rows=[m.index], data=data))
+            series.append(Series(name=labels[color], color=color, rows=[m.place], data=data))
     xs = [_clock(key, series) for key in CLOCKS if any(key in s.data for s in series)]
     ys = [
         Axis(key=key, label=label, log=not (up and key == "val") and _wide(_all(series, key), lower=True))
@@ -147,13 +168,13 @@ def _targets(members: Sequence[Member], curves: Sequence[Curve | None]) -> Panel
             if curves[place] is not None and None in times:
                 never[name_of(m.row)] = None
             if None not in times:
-                at.append(m.index)
+                at.append(m.place)
                 for key, number in zip(data, (*times, place), strict=True):
                     data[key].append(short_number(float(number or 0)))
         if at:
             series.append(Series(name=f"{value * _factor(members):.4g}", color=color, rows=at, data=data))
     xs = [_clock(key, series) for key in ("seconds", "step")] if series else []
-    y = Axis(key="row", label="", names=tuple(name_of(m.row) for m in members))
+    y = Axis(key="row", label="", names=tuple(labels_of(members)))
     which = "the task's own" if named else "shares of the way from the floor to the best row's score on validation"
     about = f"Until validation first reached {_metric(members)}: all folds, mean over seeds. The values: {which}."
     about += f" Some seed never reached all of them: {listed(never)}." if never else ""
@@ -167,14 +188,14 @@ def _ranks(members: Sequence[Member], curves: Sequence[Curve | None]) -> Panel:
         if budgets:
             found[clock] = budgets, ranks
             xs.append(Axis(key=clock, label=TIMES[clock], log=True, y=f"rank_{clock}"))
-    series = []
+    labels, series = labels_of(members), []
     for color, m in enumerate(members):
         data: dict[str, list[Any]] = {}
         for clock, (budgets, ranks) in found.items():
             if any(rank is not None for rank in ranks[color]):
                 data |= {clock: [short_number(b) for b in budgets], f"rank_{clock}": ranks[color]}
         if data:
-            series.append(Series(name=name_of(m.row), color=color, rows=[m.index], data=data))
+            series.append(Series(name=labels[color], color=color, rows=[m.place], data=data))
     y = Axis(key="rank", label="rank on validation", reverse=True)
     about = (
         "Which row would be best if training ended there, by what would be judged then. "
@@ -219,9 +240,33 @@ def choices(panel: Panel) -> Iterator[tuple[Axis, Axis]]:
             yield x, y
 
 
-def drawn(panel: Panel, x: Axis, y: Axis) -> Iterator[tuple[Series, list[Any], list[Any]]]:
+def drawn(panel: Panel, x: Axis, y: Axis) -> Iterator[Drawn]:
     """Of each series that has both axes its places on them."""
     for series in panel.series:
         columns = series.data.get(x.key), series.data.get(x.y or y.key)
         if columns[0] is not None and columns[1] is not None:
             yield series, columns[0], columns[1]
+
+
+def is_line(panel: Panel) -> bool:
+    """Whether a series is a line through its points."""
+    return panel.kind in ("curve", "rank")
+
+
+def front_line(panel: Panel, found: Sequence[Drawn], x: Axis) -> list[tuple[Any, Any]]:
+    """The corners of the front: at each cost the best score that costs no more."""
+    on = sorted((xs[0], ys[0]) for series, xs, ys in found if panel.kind == "cost" and x.key in series.front)
+    corners = list(on[:1])
+    for before, point in pairwise(on):
+        corners += [(before[0], point[1]) if x.key in HIGHEST_FIRST else (point[0], before[1]), point]
+    return corners
+
+
+def there(value: Any) -> bool:
+    """Whether a value is a finite number."""
+    return value is not None and math.isfinite(value)
+
+
+def cut(text: str, longest: int) -> str:
+    """A text in so many characters."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

@@ -52,9 +52,7 @@ class Marks:
         """A line or more for each flag that was used: mark, name, meaning."""
         lines = []
         for flag, mark in sorted(self._used.items(), key=lambda item: (item[1], item[0])):
-            lines += paragraph(
-                f"{mark}  {flag}: {meaning(flag)}" if meaning(flag) else f"{mark}  {flag}", width, "   "
-            )
+            lines += paragraph(f"{mark}  {flag}: {meaning(flag)}" if meaning(flag) else f"{mark}  {flag}", width, "   ")
         return lines
 
     def _mark(self, flag: str) -> str:

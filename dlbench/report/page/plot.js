@@ -18,7 +18,7 @@ function scaleOf(axis, values, from, to, room) {
     return {at: (v) => from + step * (v + 0.5),
       ticks: axis.names.map((name, i) => [i, name.length > 19 ? `${name.slice(0, 18)}…` : name, name])};
   }
-  const finite = values.filter((v) => typeof v === 'number' && Number.isFinite(v));
+  const finite = values.filter((v) => Number.isFinite(v));
   const positive = finite.filter((v) => v > 0);
   if (axis.log && positive.length) return logScale(finite, positive, from, to, room);
   let [low, high] = [Math.min(...finite), Math.max(...finite)];
@@ -27,7 +27,8 @@ function scaleOf(axis, values, from, to, room) {
   const at = (v) => from + (to - from) * (v - low + pad) / (high - low + 2 * pad);
   const step = niceStep((high - low) / Math.max(2, room), axis.key === 'rank' ? 1 : 0);
   const ticks = [];
-  for (let v = Math.ceil((low - pad / 2) / step) * step; v <= high + pad / 2; v += step) {
+  const first = axis.key === 'rank' ? 1 : Math.ceil((low - pad / 2) / step) * step;
+  for (let v = first; v <= high + pad / 2; v += step) {
     const tidy = Number(v.toPrecision(10));
     ticks.push([tidy, short4(tidy)]);
   }
@@ -40,7 +41,8 @@ function logScale(finite, positive, from, to, room) {
   const pad = Math.max(0.02, (high - low) * 0.05);
   [low, high] = [low - pad, high + pad];
   const at = (v) => from + (to - from) * (v <= 0 ? strip / 2 : strip + (1 - strip) * (Math.log10(v) - low) / (high - low));
-  const wanted = high - low > 1.5 ? [1] : [1, 2, 5];
+  const decades = Math.floor(high) - Math.ceil(low) + 1;
+  const wanted = decades > 2 ? [1] : [1, 2, 5];
   const every = Math.max(1, Math.ceil((high - low) * wanted.length / Math.max(3, room)));
   const ticks = strip ? [[0, '0']] : [];
   for (let power = Math.floor(low); power <= high; power += wanted.length > 1 ? 1 : every) {
@@ -144,10 +146,12 @@ function nameOf(p) {
   return data.rows[p.row].name;
 }
 
-// Steps between the points that no other beats.
+// Steps between the points that no other beats: at each cost the best score that costs no more.
 function frontOf(points, x) {
   const on = points.filter((p) => p.series.front.includes(x.key)).sort((a, b) => a.px - b.px || a.py - b.py);
-  const d = on.map((p, i) => (i ? `L${p.px},${on[i - 1].py}L${p.px},${p.py}` : `M${p.px},${p.py}`)).join('');
+  const more = data.columns[columnAt.get(x.key)][2];
+  const corner = (before, p) => (more ? `${before.px},${p.py}` : `${p.px},${before.py}`);
+  const d = on.map((p, i) => (i ? `L${corner(on[i - 1], p)}L${p.px},${p.py}` : `M${p.px},${p.py}`)).join('');
   return draw('path', {class: 'front', d, 'data-points': on.length});
 }
 

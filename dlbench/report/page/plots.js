@@ -30,9 +30,9 @@ function showPlots(at, go = false) {
   plots.select.value = String(at);
   const table = data.tables[at];
   plots.legend.replaceChildren(...table.rows.map((row, i) => entryOf(row, i)).filter(Boolean));
-  plots.box.replaceChildren(...table.panels.flatMap((panel) =>
-    panel.kind === 'cost' ? panel.xs.map((x, i) => figureOf(panel, [x], i)) : [figureOf(panel, panel.xs, 0)]));
-  for (const figure of plots.box.children) figure.redraw();
+  plots.box.replaceChildren(...table.panels.flatMap((panel) => (panel.kind !== 'cost' ? [figureOf(panel, panel.xs)] : [
+    make('p', {class: 'said'}, panel.about), ...panel.xs.map((x) => figureOf(panel, [x]))])));
+  for (const figure of plots.box.querySelectorAll('figure')) figure.redraw();
   hideTip();
   if (go) {
     document.getElementById('plots').scrollIntoView();
@@ -43,6 +43,7 @@ function showPlots(at, go = false) {
 function entryOf(row, i) {
   const {name} = data.rows[row];
   if (!shared.shown[row]) return null;
+  const {labels} = data.tables[plots.at];
   return make('button', {type: 'button', class: `entry ${colorOf(i)}`, 'aria-pressed': String(!shared.hidden.has(name)),
     onpointerenter: () => highlight(name), onpointerleave: () => highlight(null),
     onclick: () => {
@@ -51,11 +52,11 @@ function entryOf(row, i) {
       plots.legend.querySelectorAll('button')[[...data.tables[plots.at].rows].filter((r) => shared.shown[r]).indexOf(row)].focus();
     }},
   draw('svg', {viewBox: '-7 -7 14 14', width: 14, height: 14, 'aria-hidden': 'true'}, draw('path', {d: shapeOf(i)})),
-  make('span', {class: 'name'}, name));
+  make('span', {class: 'name'}, labels[i]));
 }
 
 // A panel with its choice of axes, which stays when another table is shown.
-function figureOf(panel, xs, first) {
+function figureOf(panel, xs) {
   const kept = plots.axes[panel.kind] || {};
   const find = (list, label) => list.find((axis) => axis.label === label) || list[0];
   const chosen = {x: xs.length > 1 ? find(xs, kept.x) : xs[0], y: find(panel.ys, kept.y)};
@@ -72,7 +73,7 @@ function figureOf(panel, xs, first) {
       'aria-hidden': 'true'}, draw('path', {d: shapeOf(s.color)})), s.name))) : null;
   const yLabel = make('span', {class: 'ylabel'}, panel.ys.length < 2 && panel.kind !== 'cost' ? panel.ys[0].label : '');
   const figure = make('figure', {class: panel.kind}, make('figcaption', {}, make('strong', {}, title), ' ',
-    first === 0 ? make('span', {class: 'said'}, panel.about) : null),
+    panel.kind === 'cost' ? null : make('span', {class: 'said'}, panel.about)),
   make('div', {class: 'axis-choice'}, pick('y', panel.ys), yLabel, pick('x', xs)), levels, place);
   figure.redraw = () => place.replaceChildren(plotOf(panel, chosen.x, chosen.y, Math.max(260, place.clientWidth)));
   return figure;
