@@ -9,7 +9,7 @@ from dataclasses import asdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from ..results import BySuite, Record, now
+from ..results import BySuite, now
 from ..tables import leaderboard, selection
 from ..tables.groups import Group, is_number, status_of
 from ..tables.marks import meaning
@@ -101,7 +101,7 @@ class Content:
         return {
             "name": selection.name_of(row), "values": [short_of(v) for v in values],
             "metrics": other_metrics(group),
-            "records": [record_line(group, record, places, folders) for record in group.records],
+            "records": record_lines(group, places, folders),
         }  # fmt: skip
 
     def _parts(self) -> Iterable[dict[str, Any]]:
@@ -127,13 +127,17 @@ class Content:
             }  # fmt: skip
 
 
-def record_line(group: Group, record: Record, places: Places, folders: dict[Any, int]) -> list[Any]:
-    """Name, seed (None of a profile), status, score, the folder's place in `folders` (None where there is no file)."""
-    found = places.of(group.key.suite, record.name)
-    at = None if found is None else folders.setdefault(found, len(folders))
-    if record.is_profile:
-        return [record.name, None, record.status, None, at]
-    return [record.name, record["seed"], status_of(record), short_of(group.scores().get(int(record["seed"]))), at]
+def record_lines(group: Group, places: Places, folders: dict[Any, int]) -> list[list[Any]]:
+    """Of each record its name, seed (None of a profile), status, score, and the folder's place in `folders` (None where
+    there is no file)."""
+    scores, lines = group.scores(), []
+    for record in group.records:
+        found = places.of(group.key.suite, record.name)
+        at = None if found is None else folders.setdefault(found, len(folders))
+        seed = None if record.is_profile else int(record["seed"])
+        status = record.status if seed is None else status_of(record)
+        lines.append([record.name, seed, status, None if seed is None else short_of(scores.get(seed)), at])
+    return lines
 
 
 def other_metrics(group: Group) -> list[list[Any]]:

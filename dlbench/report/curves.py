@@ -154,5 +154,7 @@ def _number(value: Any) -> float | None:
 
 def _mean(parts: Sequence[Columns]) -> Columns:
     """Point by point, as far as the shortest part goes, of the columns that all parts have."""
+    if len(parts) == 1:
+        return dict(parts[0])
     shared = [name for name in parts[0] if all(name in part for part in parts)]
     return {name: [fmean(v) for v in zip(*(part[name] for part in parts), strict=False)] for name in shared}

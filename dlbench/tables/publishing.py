@@ -87,8 +87,10 @@ def scrubbed(value: Any) -> Any:
     a folder's name has blanks and no quotes stand around, what belongs to the path can't be known: rather too much is
     cut than too little."""
     if isinstance(value, str):
-        text = QUOTED.sub(lambda m: m["quote"] + m["key"] + _last(m["path"]) + m["quote"], _without_roots(value))
-        text = BARE.sub(lambda m: _last(m[0]), text)
+        text = value
+        if "/" in text or "\\" in text:
+            text = QUOTED.sub(lambda m: m["quote"] + m["key"] + _last(m["path"]) + m["quote"], _without_roots(text))
+            text = BARE.sub(lambda m: _last(m[0]), text)
         host = platform.node()
         return re.sub(rf"\b{re.escape(host)}\b", "HOST", text) if len(host) > 3 else text
     if isinstance(value, dict):

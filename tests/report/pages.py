@@ -11,7 +11,7 @@ from typing import Any
 from dlbench.cli.report import together
 from dlbench.report.content import Content
 from dlbench.report.page import page
-from dlbench.results import Record, Results, write_json
+from dlbench.results import Record, Results
 from factories import ACCURACY, PERPLEXITY, cell, launch, profile
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;${1}`\u2028\ud800"
@@ -53,8 +53,9 @@ def many(rows: int) -> list[Record]:
 
 def folder(root: Path, records: list[Record]) -> Path:
     """A published folder with these records."""
+    (root / "records").mkdir(parents=True, exist_ok=True)
     for record in records:
-        write_json(root / "records" / f"{record.name}.json", record.body)
+        (root / "records" / f"{record.name}.json").write_text(json.dumps(record.body))
     return root
 
 

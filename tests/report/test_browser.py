@@ -95,7 +95,7 @@ def test_headings_sort_within_each_task(browser: Any, small: Path) -> None:
         assert names(page) == ["best", "fast", "bad"]
         heading = page.locator("thead th[data-column=params] button").first
         heading.click()
-        assert (names(page), names(page, 1)[:2]) == (["bad", "fast", "best"], ["best", "fast"])
+        assert (names(page), names(page, 1)[:2]) == (["bad", "fast", "best"], ["fast", "best"])
         assert page.locator("thead th[data-column=params]").first.get_attribute("aria-sort") == "ascending"
         heading.press("Enter")
         assert names(page) == ["best", "fast", "bad"]
@@ -155,7 +155,7 @@ def test_pointing_at_a_plot_says_what_it_is_and_a_click_opens_the_row(browser: A
         assert page.locator("tr.detail:visible").count() == 1
         assert page.evaluate("document.activeElement.textContent") == "fast"
         detail = page.locator("tr.detail:visible").inner_text()
-        assert re.search(r"dlbench reproduce \S*/records/digits--fast--s0-\w+\.json", detail)
+        assert re.search(r"dlbench reproduce \S*/records/digits--fast--s0--\w+\.json", detail)
         page.mouse.move(1, 1)
         assert not tip.is_visible()
 
@@ -212,10 +212,10 @@ def test_axes_are_chosen_and_kept_for_the_next_table(browser: Any, small: Path) 
     with opened(browser, small) as page:
         page.get_by_label("Table").select_option("0")
         page.get_by_role("combobox", name="Learning curves: x axis").select_option(label="FLOPs of training")
-        assert "FLOPs" in page.locator("figure.curve text.label").inner_text()
+        assert "FLOPs" in page.locator("figure.curve text.label").text_content()
         page.locator("button.link", has_text="plots").nth(1).click()
         assert page.locator("#table").input_value() == "1"
-        assert "FLOPs" in page.locator("figure.curve text.label").inner_text()
+        assert "FLOPs" in page.locator("figure.curve text.label").text_content()
         assert page.locator("figure.target svg.plot .dot").count() == 2
         assert page.locator("figure.rank svg.plot .line").count() == 2
 
@@ -252,7 +252,8 @@ def test_published_results_on_a_phone(name: str, browser: Any, tmp_path: Path) -
             assert box["x"] + box["width"] <= 360
         if name == "generative":
             page.locator("#pictures").scroll_into_view_if_needed()
-            page.wait_for_function("[...document.images].some((image) => image.naturalWidth > 10)")
+            page.evaluate("document.images[0].decode()")  # fails where the picture is none
+            assert page.evaluate("document.images[0].naturalWidth") > 10
 
 
 def test_hostile_names_do_nothing_and_fit(browser: Any, tmp_path: Path) -> None:

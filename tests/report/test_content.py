@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import math
 import re
 from html.parser import HTMLParser
@@ -111,7 +110,6 @@ def test_untrusted_text_stays_text(tmp_path: Path) -> None:
     assert "img" not in tags
     assert not [name for _, attributes in Elements(text).tags for name in attributes if name.startswith("on")]
     data = data_of(text)
-    assert HOSTILE in json.dumps(data, ensure_ascii=False) or any(HOSTILE in str(r["values"]) for r in data["rows"])
     columns = [column for column, _, _ in data["columns"]]
     assert HOSTILE in [r["values"][columns.index("family")] for r in data["rows"]]
     assert any("alert(1)" in note for note in data["notes"])
@@ -155,13 +153,14 @@ def test_long_texts_are_cut_and_that_is_said(tmp_path: Path) -> None:
     assert max(len(note) for note in data_of(text)["notes"]) < LONGEST_TEXT + 100
 
 
+@pytest.mark.slow
 def test_a_page_of_500_rows_is_under_5_mb(tmp_path: Path) -> None:
-    root = folder(tmp_path / "r", many(500))
-    big = [r for r in many(500) if r["seed"] == 0]
-    (root / "pictures").mkdir()
-    for i, record in enumerate(big):
-        (root / "pictures" / f"{i}.png").write_bytes(PICTURE + bytes(100_000))
-        (root / "records" / f"{record.name}.json").write_text(json.dumps({**record.body, "pictures": [f"{i}.png"]}))
+    (tmp_path / "r" / "pictures").mkdir(parents=True)
+    records = many(500)
+    for i, record in enumerate(r for r in records if r["seed"] == 0):
+        (tmp_path / "r" / "pictures" / f"{i}.png").write_bytes(PICTURE + bytes(100_000))
+        record.body["pictures"] = [f"{i}.png"]
+    root = folder(tmp_path / "r", records)
     text = written(root, tmp_path / "page.html")
     data = data_of(text)
     assert len(data["rows"]) == 500

@@ -57,7 +57,8 @@ def test_untrusted_text_in_a_plot_stays_text(tmp_path: Path) -> None:
     for i, record in enumerate(records):
         record.body["task"]["name"] = f"../../{name}"
         record.body["name"] = f"r{i}"
-    write_plots(Content(load_by_suite(folder(tmp_path / "r", records))).tables, tmp_path / "out" / "plots")
+    tables = Content(load_by_suite(folder(tmp_path / "r", records))).tables
+    write_plots([(title, members, panels[:1]) for title, members, panels in tables], tmp_path / "out" / "plots")
     files = list((tmp_path / "out" / "plots").glob("*.svg"))
     assert len(files) > 5
     assert {path.parent for path in (tmp_path / "out").rglob("*.*") if path.is_file()} == {tmp_path / "out" / "plots"}

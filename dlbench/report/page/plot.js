@@ -219,8 +219,10 @@ function listen(svg, points, panel, x, y) {
       const at = current ? list.indexOf(current) + step : 0;
       select(list[Math.max(0, Math.min(list.length - 1, at))]);
       event.preventDefault();
-    } else if (event.key === 'Enter' && current) goTo(current.row);
-    else if (event.key === 'Escape') select(null);
+    } else if (event.key === 'Enter' && current) {
+      event.preventDefault(); // else the row's button, focused then, would take it for a click
+      goTo(current.row);
+    } else if (event.key === 'Escape') select(null);
   });
 }
 
