@@ -47,17 +47,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-SCHEMA = 1
-STATUSES = ("ok", "diverged", "oom", "timeout", "crashed", "failed", "no_data")
-NEEDED: dict[str, type | tuple[type, ...]] = {
-    "name": str, "type": str, "suite": str, "status": str, "recipe": dict, "model.name": str, "model.options": str,
-    "task.name": str, "task.options": str, "task.version": str, "task.folds": int, "task.metric.name": str,
-    "task.metric.unit": str, "task.metric.higher_is_better": bool, "runtime.device": str, "runtime.precision": str,
-    "runtime.compile": bool, "runtime.channels_last": bool, "runtime.threads": int, "environment": dict,
-}  # fmt: skip
-"""What every reader relies on; everything else may be absent."""
-COUNTS = ("seed", "params", "task.folds", "runtime.threads", "recipe.batch_size")
-LARGEST_COUNT = 2**53
+from .integrity import NAME, SUMS, Verification, altered, missing, parsed, read_sums, said_missing, verifications
+from .integrity import SCHEMA as SCHEMA
+from .integrity import STATUSES as STATUSES
 
 
 @dataclass(frozen=True)
@@ -97,11 +89,13 @@ def is_done(record: Record | None, limits: dict[str, Any]) -> bool:
 
 
 class BySuite(dict[str, list[Record]]):
-    """Records by suite, and in `problems` a sentence for each file that belongs among them and can't be read."""
+    """Records by suite; in `problems` a sentence for each file that belongs among them and can't be read; and what
+    others verified of published ones."""
 
     def __init__(self, records: Mapping[str, list[Record]] | None = None, problems: Iterable[str] = ()) -> None:
         super().__init__(records or {})
         self.problems = [*problems]
+        self.verifications: list[Verification] = []
 
 
 class Results:
@@ -193,7 +187,7 @@ class Results:
             if (record := self.load(name)) is not None:
                 place = json.loads(square)
                 body = {k: v for k, v in record.body.items() if k not in ("tuned", "treatment")}
-                body |= {"suite": suite, "variant": place["variant"]}
+                body |= {"suite": suite, "variant": place.get("variant", record.get("variant") or "")}
                 body |= {"treatment": place["treatment"]} if "treatment" in place else {}
                 placed.append((square, Record({**body, **({"tuned": tuned[square]} if square in tuned else {})})))
         return placed
@@ -214,7 +208,7 @@ class Results:
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
             squares, tuned = index["squares"], index.get("tuned", {})
-            if not isinstance(squares, dict) or not all(isinstance(name, str) for name in squares.values()):
+            if not isinstance(squares, dict) or not all(_is_square(*pair) for pair in squares.items()):
                 raise ValueError
             if not isinstance(tuned, dict) or not all(isinstance(how, dict) for how in tuned.values()):
                 raise ValueError
@@ -252,7 +246,7 @@ def load_by_suite(path: Path) -> BySuite:
     """The records under a path, by suite: a results folder, a published folder (with or without its suites above), or
     one record's file. Raises FileNotFoundError where there are none."""
     if path.is_file():
-        record = read_record(path)
+        record = read_record(path, read_sums(path.parent.parent)[0] if path.parent.name == "records" else None)
         return BySuite({record["suite"]: [record]})
     results = Results(path)
     if results.suites():
@@ -260,44 +254,28 @@ def load_by_suite(path: Path) -> BySuite:
         if not any(found.values()) and not found.problems:
             raise FileNotFoundError(f"there are no records under {path}")
         return found
-    records, problems = read_records(sorted(path.rglob("records/*.json")))
-    by_suite: dict[str, list[Record]] = {}
-    for record in records:
-        by_suite.setdefault(record["suite"], []).append(record)
-    if not by_suite:
-        raise FileNotFoundError("; ".join(problems) or f"there are no records under {path}")
-    return BySuite(by_suite, problems)
+    found = BySuite()
+    for folder in published_under(path):
+        records, problems = read_published(folder)
+        verified, unread = verifications(folder, read_sums(folder)[0])
+        found.problems += [*problems, *unread]
+        found.verifications += verified
+        for record in records:
+            found.setdefault(record["suite"], []).append(record)
+    if not found:
+        raise FileNotFoundError("; ".join(found.problems) or f"there are no records under {path}")
+    return found
 
 
-def unusable(body: dict[str, Any]) -> str | None:
-    """Why this version can't use a record's body, as the end of a sentence that begins with its file; or None."""
-    schema = body["schema"]
-    if not isinstance(schema, int) or schema < SCHEMA:
-        return f"is not a record of this version: its schema is {schema!r}, not {SCHEMA}"
-    if schema > SCHEMA:
-        return f"was written by a newer dlbench (schema {schema}): update dlbench to read it"
-    for name, kind in NEEDED.items():
-        if not isinstance(_at(body, name), kind):
-            return f"is not a record: its {name!r} is missing or of another type"
-    if Path(body["name"]).name != body["name"]:
-        return f"is not a record: {body['name']!r} can't be its name"
-    if body["status"] not in STATUSES:
-        return f"is not a record: {body['status']!r} is no status"
-    if body["type"] == "cell" and not isinstance(body.get("seed"), int):
-        return "is not a record: a cell needs a seed"
-    if body["type"] == "cell" and body["status"] == "ok" and not isinstance(_at(body, "metrics.test"), dict):
-        return "is not a record: it is ok without metrics of the test split"
-    for name in COUNTS:
-        value = _at(body, name)
-        if isinstance(value, (int, float)) and not abs(value) <= LARGEST_COUNT:
-            return f"has a {name!r} that no table holds: {value}"
-    return None
+def _is_square(square: str, name: Any) -> bool:
+    """Whether a square of an index can be one, and stands for a record: a name is also that of files to remove."""
+    return isinstance(name, str) and NAME.fullmatch(name) is not None and isinstance(json.loads(square), dict)
 
 
-def _at(body: Any, dotted: str) -> Any:
-    for key in dotted.split("."):
-        body = body.get(key) if isinstance(body, dict) else None
-    return body
+def published_under(path: Path) -> list[Path]:
+    """The folders at or under a path that hold records, or the checksums of some."""
+    files = [*path.rglob("records/*.json"), *path.rglob(SUMS)]
+    return sorted({file.parent if file.name == SUMS else file.parent.parent for file in files})
 
 
 def read_records(paths: Iterable[Path]) -> tuple[list[Record], list[str]]:
@@ -311,26 +289,39 @@ def read_records(paths: Iterable[Path]) -> tuple[list[Record], list[str]]:
     return records, problems
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, sums: Mapping[str, set[str]] | None = None) -> Record:
     """Read one record's file; raises ValueError, with a sentence that names the file, where it isn't one that this
-    version can use."""
+    version can use, or has another checksum than the published ones."""
     try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a record: it isn't UTF-8") from None
-    except json.JSONDecodeError as error:
-        what = "it is empty" if path.stat().st_size == 0 else f"it breaks off or isn't JSON ({error})"
-        raise ValueError(f"{path} is not a record: {what}") from None
-    if not isinstance(body, dict) or "schema" not in body or "name" not in body:
-        raise ValueError(f"{path} is not a record: it is other JSON")
-    if (why := unusable(body)) is not None:
-        raise ValueError(f"{path} {why}")
-    return Record(body)
+        data = path.read_bytes()
+        if (why := altered(path, data, sums)) is not None:
+            raise ValueError(why)
+        return Record(parsed(data))
+    except ValueError as error:
+        raise ValueError(f"{path} {error}") from None
+
+
+def read_published(folder: Path) -> tuple[list[Record], list[str]]:
+    """The records of a folder that holds `records/`, and a sentence for each that is no record, is missing, or isn't
+    what was published there."""
+    sums, problems = read_sums(folder)
+    records = []
+    for path in sorted((folder / "records").glob("*.json")):
+        try:
+            records.append(read_record(path, sums))
+        except (OSError, ValueError) as error:
+            problems.append(str(error))
+    return records, [*problems, *(said_missing(folder, name) for name in missing(folder, sums))]
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON as `write_text` writes."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=True))
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """JSON as records are written."""
+    return json.dumps(value, indent=1, allow_nan=True)
 
 
 def write_text(path: Path, text: str) -> None:

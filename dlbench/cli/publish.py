@@ -19,13 +19,29 @@ from .table import load
     type=click.Choice(["pictures"]),
     help="Also copy what tasks drew of the first seed of each row: mind the licence of what is shown.",
 )
-def command(results: Path, target: Path, keep: str | None) -> None:
-    """Copy records and leaderboards to TO/SUITE/MACHINE/, without host names, absolute paths or logs."""
-    from ..tables.publishing import publish
+@click.option(
+    "--mixed",
+    is_flag=True,
+    help="Publish also where versions of a task, protocols or machines would stand in one leaderboard.",
+)
+def command(results: Path, target: Path, keep: str | None, mixed: bool) -> None:
+    """Merge records and leaderboards into TO/SUITE/MACHINE/, without host names, absolute paths or logs.
+
+    What is there of other rows stays; a newer record takes the place of an older one of the same seed. PROVENANCE.json
+    says where the records come from, SHA256SUMS lists their checksums. Published again from its own folder, a
+    leaderboard is made anew: `dlbench publish results --to results`.
+    """
+    from ..tables.publishing import publish, rows_of
 
     by_suite = load(results)
     if by_suite.problems:
         click.echo("dlbench: nothing is published: a row might lack a seed; mend or delete these files first", err=True)
         sys.exit(NOT_OK)
-    for folder in publish(by_suite, target, results / "pictures" if keep else None):
-        click.echo(f"published {folder}/leaderboard.csv")
+    for folder, change in publish(by_suite, target, results if keep else None, mixed=mixed).items():
+        kept = len(change.records) - len(change.added) - len(change.replaced)
+        counts = ((len(change.added), "new"), (len(change.replaced), "replaced"), (kept, "as before"))
+        click.echo(f"published {folder}/leaderboard.csv: {', '.join(f'{n} {what}' for n, what in counts if n)}")
+        for line in rows_of(change.replaced):
+            click.echo(f"  replaced by newer records: {line}")
+        for line in rows_of(change.older):
+            click.echo(f"  not published, as what stands there is newer: {line}")

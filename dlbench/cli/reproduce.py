@@ -3,166 +3,168 @@
 from __future__ import annotations
 
 import math
-import shlex
 import sys
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
-from statistics import fmean
+from typing import Any
 
 import click
 
-from ..contract.choice import Choice
-from ..contract.runtime import Runtime, resolve_runtime
-from ..contract.specs import Block, ProfileProtocol, Suite
 from ..data.root import absolute_root, default_cache
 from ..errors import UsageError
+from ..integrity import SUMS, check_person, plain
 from ..plan.catalog import Catalog, check_extra, discover
-from ..plan.outdated import choice_text
-from ..plan.plan import Plan, Request, plan
-from ..results import SCHEMA, Record, Results, read_record
-from .run import fetch_missing
+from ..plan.plan import Job, Plan
+from ..results import Record, Results
+from .again import TOLERANCE, Row, asked, cells_again, means, replan
+from .progress import counted
 
 OUTSIDE = 3
-TOLERANCE = 1e-5
-"""Relative: a CSV keeps six digits."""
-Pairs = Iterable[tuple[Record, Record | None]]
+Pairs = list[tuple[Record, Record | None]]
 PLACE = ("cpu", "gpu", "torch", "numpy", "python", "cuda", "cudnn", "os")
 
 
 @click.command()
-@click.argument("what", metavar="FILE.csv:ROW|RECORD.json")
+@click.argument("what", metavar="FILE.csv[:ROWS]|RECORD.json")
 @click.option("--results", default="dlbench-runs/reproduced", show_default=True, type=click.Path(path_type=Path))
 @click.option("--data", type=click.Path(path_type=Path), help="The data root; default: $DLBENCH_DATA.")
 @click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin.")
-def command(what: str, results: Path, data: Path | None, plugins: tuple[str, ...]) -> None:
-    """Run the cells and the profile behind a leaderboard's row (ROW 1 is the first), or one record, again, and put the
-    new figures beside the old: what differs of the machine and of versions, and whether the ranked metric lies inside
-    the stored interval. Exit status 3 where it lies outside, or where a run ends in another way."""
+@click.option("--no-profile", is_flag=True, help="Leave speed and memory out: no verdict is about them.")
+@click.option("--any-version", is_flag=True, help="Also under other versions of plugins than then.")
+@click.option("--verify-by", metavar="NAME", help="Say in the published folder who reproduced the rows that hold.")
+def command(what: str, plugins: tuple[str, ...], **given: Any) -> None:
+    """Run the cells and the profile behind rows of a leaderboard again (ROWS: 3 or 1-5,8; the first is 1; all where
+    none are named), or one record, and put the new figures beside the old: what differs of the machine and of versions,
+    and whether the ranked metric lies inside the stored interval.
+
+    Of several rows each has one line, and the last line counts them. A row isn't run where its records were changed
+    since they were published, where a plugin has another version, or where data is missing. Exit status 3 where a row
+    lies outside, where a run ends in another way, or where one of several rows isn't run; 2 where nothing is.
+    """
+    rows = asked(what)
+    if given["verify_by"] is not None:
+        check_verifiable(rows, given["verify_by"])
+    catalog = discover(plugins)
+    check_extra(catalog, plugins)
+    plans = planned(rows, catalog, given)
+    if all(row.refused for row in rows):
+        for row in rows[:-1]:
+            click.echo(f"{row.title}: refused: {row.refused}")
+        raise UsageError(f"{rows[-1].title}: refused: {rows[-1].refused}")
+    ends = [*run(rows, plans, catalog, what, given)]
+    sys.exit(0 if all(ends) else OUTSIDE)
+
+
+def check_verifiable(rows: Iterable[Row], name: str) -> None:
+    """Raise UsageError unless there is a published folder to write to, and the name can be one."""
+    try:
+        check_person(name)
+    except ValueError as error:
+        raise UsageError(f"--verify-by: {error}") from error
+    if not all(row.folder is not None and (row.folder / SUMS).is_file() for row in rows if not row.refused):
+        raise UsageError(
+            f"--verify-by takes rows of a published leaderboard.csv, with {SUMS} beside: `dlbench publish`"
+        )
+
+
+def planned(rows: list[Row], catalog: Catalog, given: dict[str, Any]) -> list[dict[str, Job]]:
+    """Of each row the jobs, by the names of the records that they make again. What can't run is refused."""
+    root = absolute_root(given["data"])
+    plans = []
+    for row in rows:
+        jobs: dict[str, Job] = {}
+        if given["no_profile"]:
+            row.records = [record for record in row.records if not record.is_profile]
+        try:
+            for record in row.records:
+                jobs[record.name] = replan(catalog, record, root, given["any_version"])
+            changed = [name for name, job in jobs.items() if job.name != name]
+            if given["verify_by"] is not None and changed:
+                raise UsageError(f"{changed[0]} can't be verified: sources, data or recipe have changed since")
+            if not row.refused and not jobs:
+                raise UsageError("there is nothing to run but its profile")
+        except UsageError as error:
+            row.refused, jobs = str(error), {}
+        plans.append(jobs)
+    return plans
+
+
+def run(
+    rows: list[Row], plans: list[dict[str, Job]], catalog: Catalog, what: str, given: dict[str, Any]
+) -> Iterator[bool]:
+    """Run the rows and say what came out; whether each holds. What two rows share runs once."""
     from ..execute.run import Limits, Runner
     from .progress import make_display
 
-    old = named_records(what)
-    catalog = discover(plugins)
-    check_extra(catalog, plugins)
-    root = absolute_root(data)
-    made = Plan()
-    jobs = {}
-    for record in old:
-        (job,) = replan(catalog, record, root).jobs
-        jobs[record.name] = job
-        (made.profiles if record.is_profile else made.cells).append(job)
     runner = Runner(
-        catalog=catalog, results=Results(results), display=make_display(), limits=Limits(), data_root=root,
-        cache=default_cache(), command=f"dlbench reproduce {what}", fresh=True,
+        catalog=catalog, results=Results(given["results"]), display=make_display(), limits=Limits(),
+        data_root=absolute_root(given["data"]), cache=default_cache(), command=f"dlbench reproduce {what}", fresh=True,
     )  # fmt: skip
-    new = {record.name: record for record in runner.run(made)}
-    pairs = [(record, new.get(jobs[record.name].name)) for record in old]
+    new: dict[str, Record] = {}
+    all_pairs: Pairs = []
+    counts = {"reproduced": 0, "not reproduced": 0, "refused": 0}
+    several = len(rows) > 1
+    with runner.serving([job for jobs in plans for job in jobs.values()]):
+        for row, jobs in zip(rows, plans, strict=True):
+            made = Plan()
+            for job in jobs.values():
+                if job.name not in new:
+                    (made.cells if job.protocol is None else made.profiles).append(job)
+            new |= {record.name: record for record in (runner.run(made) if made.jobs else [])}
+            pairs: Pairs = [(old, new.get(jobs[old.name].name)) for old in row.records if old.name in jobs]
+            all_pairs += pairs
+            holds = not row.refused and show(row, pairs, several)
+            counts["refused" if row.refused else "reproduced" if holds else "not reproduced"] += 1
+            if holds and given["verify_by"] is not None:
+                verify(row, pairs, given["verify_by"], what)
+            yield holds
+    if several:
+        click.echo(differences(all_pairs))
+        click.echo(f"{counts['reproduced']} of {counted(len(rows), 'row')} reproduced" + "".join(
+            f", {count} {what}" for what, count in counts.items() if count and what != "reproduced"
+        ))  # fmt: skip
+
+
+def show(row: Row, pairs: Pairs, several: bool) -> bool:
+    """Say what came of a row: each figure, or one line where it holds and is one of several."""
     found = [line for pair in pairs for line in lines(*pair)]
-    found += [(differences(pairs), True), *verdict(pairs, stored_interval(what, old))]
-    for line, _ in found:
-        click.echo(line)
-    sys.exit(0 if all(holds for _, holds in found) else OUTSIDE)
+    judged = [*verdict(pairs, row.interval)]
+    holds = all(held for _, held in (*found, *judged))
+    if several:
+        again = cells_again(pairs)
+        equal = sum(a["metrics"]["test"] == b["metrics"]["test"] for a, b in again)
+        detail = judged[0][0] if judged else "no cell ended ok, as then" if holds else "no cell ended ok"
+        of_cells = f"; {equal} of {counted(len(again), 'cell')} equal" if again else ""
+        click.echo(f"{row.title}: {'reproduced' if holds else 'NOT REPRODUCED'}: {detail}{of_cells}")
+        for text in [] if holds else [text for text, held in found if not held]:
+            click.echo(f"  {text}")
+        return holds
+    for text, _ in (*found, (differences(pairs), True), *judged):
+        click.echo(text)
+    return holds
 
 
-def named_records(what: str) -> list[Record]:
-    """The records that the argument names; raises UsageError."""
-    file, colon, row = what.rpartition(":")
-    try:
-        if not (colon and row.isdigit()):
-            return [read_record(Path(what))]
-        from ..tables.leaderboard import read_csv
+def verify(row: Row, pairs: Pairs, by: str, what: str) -> None:
+    """Append to the published folder that a row was reproduced, and show it in the folder's leaderboard."""
+    from ..tables.publishing import write_tables
+    from ..tables.verifying import append
 
-        frame = read_csv(Path(file))
-        if not 1 <= int(row) <= len(frame):
-            raise UsageError(f"{file} has rows 1 to {len(frame)}, not {row}")
-        names = str(frame.iloc[int(row) - 1]["records"]).split()
-        return [read_record(Path(file).parent / "records" / f"{name}.json") for name in names]
-    except (OSError, ValueError) as error:
-        raise UsageError(f"can't read {what}: {error}") from error
-
-
-def replan(catalog: Catalog, record: Record, root: Path) -> Plan:
-    """The plan of one record's job under today's plugins; raises UsageError where it doesn't run here."""
-    if record["schema"] > SCHEMA:
-        raise UsageError(f"{record.name} was written by a newer dlbench: update to reproduce it")
-    names = [choice_text(record[key]) for key in ("model", "task")]
-    for kind, text in zip(("models", "tasks"), names, strict=True):
-        _check_known(catalog, kind, Choice.parse(text).name, record)
-    protocol = ProfileProtocol(**(record.get("profile") or {}).get("protocol", {}))
-    suite = Suite(
-        name=record["suite"],
-        blocks=(
-            Block(
-                models=(names[0],),
-                tasks=(names[1],),
-                set=record["recipe"],
-                variant=record["variant"],
-                treatments={treatment["name"]: {}} if (treatment := record.get("treatment")) else {},
-            ),
-        ),
-        seeds=(record["seed"],) if record["seed"] is not None else 1,
-        profile=protocol,
-    )
-    runtime = resolve_runtime(**Runtime(**record["runtime"]).identity())
-    request = Request(
-        suites=(suite,), runtime=runtime, cells=not record.is_profile, profiles=record.is_profile, data_root=root,
-        cache=default_cache(), unverified=record["task"]["data"] == "unverified",
-    )  # fmt: skip
-    made = plan(catalog, request)
-    if made.missing:
-        fetch_missing(made, request)
-        made = plan(catalog, request)
-    if not made.jobs:
-        why = made.skips[0].reason if made.skips else f"data is missing: {', '.join(made.missing)}"
-        raise UsageError(f"{record.name} can't run here: {why}")
-    return made
-
-
-def _check_known(catalog: Catalog, kind: str, name: str, record: Record) -> None:
-    """Raises UsageError for a model or a task that no plugin here has, naming the `-p` that the first run was given."""
-    try:
-        catalog.spec(kind, name)
-    except UsageError as error:
-        words = shlex.split(str(record.get("command") or ""))
-        given = [text for flag, text in pairwise(words) if flag in ("-p", "--plugin")]
-        own = [record["model"]["plugin"]] if kind == "models" and record["model"].get("plugin") else []
-        wanted = " ".join(f"-p {text}" for text in dict.fromkeys(given or own))
-        if not wanted or f"there is no {kind.removesuffix('s')}" not in str(error):
-            raise
-        what = f"{kind.removesuffix('s')} {name!r}"
-        raise UsageError(f"no plugin here has the {what}: give {wanted}, as the run was") from None
-
-
-def stored_interval(what: str, old: list[Record]) -> tuple[float, float] | None:
-    """Where the ranked metric should lie by what was stored: the interval of a row's mean; for one record, where one
-    more seed of its row would lie in 95 of 100 cases. None under three seeds."""
-    from ..results import load_by_suite
-    from ..tables.groups import groups
-    from ..tables.leaderboard import read_csv
-    from ..tables.stats import next_interval
-
-    if not Path(what).is_file():
-        file, _, row = what.rpartition(":")
-        line = read_csv(Path(file)).iloc[int(row) - 1]
-        low, high = float(line["ci_low"]), float(line["ci_high"])
-        return None if math.isnan(low) else (low, high)
-    (record,) = old
-    folder = Path(what).resolve().parent
-    if folder.name != "records":
-        return None
-    rows = groups({suite: cells for suite, cells in load_by_suite(folder.parent).items() if suite == record["suite"]})
-    values = [row.scores() for row in rows if record.name in {cell.name for cell in row.cells}]
-    return next_interval(values[0].values()) if values else None
+    again = cells_again(pairs)
+    if not again or row.folder is None:
+        click.echo(f"{row.title}: not verified: no cell ended ok")
+        return
+    name, was, now = means(again)
+    figures = {"metric": name, "was": was, "now": now, "interval": row.interval and list(row.interval)}
+    path = append(row.folder, again, figures, by=by, differs=differences(pairs), command=f"dlbench reproduce {what}")
+    write_tables(row.folder)
+    click.echo(f"verified by {by}: {path}")
 
 
 def verdict(pairs: Pairs, interval: tuple[float, float] | None) -> Iterator[tuple[str, bool]]:
     """Whether the ranked metric's mean over the cells lies where it should; nothing where no cell ended ok twice."""
-    again = [(a, b) for a, b in pairs if not a.is_profile and b is not None and a.status == b.status == "ok"]
-    if not again:
+    if not (again := cells_again(pairs)):
         return
-    name = again[0][0]["task"]["metric"]["name"]
-    was, now = (fmean(pair[side]["metrics"]["test"][name] for pair in again) for side in (0, 1))
+    name, was, now = means(again)
     if interval is None:
         near = math.isclose(was, now, rel_tol=TOLERANCE)
         yield f"{name}: {now:.6g} is {'' if near else 'not '}within 1e-5 of {was:.6g}; no interval is stored", near
@@ -186,7 +188,7 @@ def differences(pairs: Pairs) -> str:
             for r in (old, new)
         )  # fmt: skip
         for key in [key for key in was if key in now and was[key] != now[key]]:
-            changed[f"{key} was {was[key]}, is {now[key]}"] = None
+            changed[plain(f"{key} was {was[key]}, is {now[key]}", 300)] = None
     return f"what differs here: {'; '.join(changed) or 'nothing that was recorded of machine and versions'}"
 
 
@@ -202,7 +204,10 @@ def lines(old: Record, new: Record | None) -> list[tuple[str, bool]]:
         return [(f"{old.name}: measured again ({note}); compare speed with `dlbench compare`", True)]
     found = []
     for metric, value in old["metrics"]["test"].items():
-        again = new["metrics"]["test"][metric]
+        again = new["metrics"]["test"].get(metric)
+        if again is None or not isinstance(value, (int, float)):
+            found.append((f"{old.name}: test {metric} was {value}, now {again} ({note})", False))
+            continue
         same = "equal" if again == value else f"differs by {again - value:+.6g}"
         found.append((f"{old.name}: test {metric} was {value:.6g}, now {again:.6g}: {same} ({note})", True))
     return found

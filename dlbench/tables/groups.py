@@ -9,13 +9,13 @@ for itself and what a treatment is about) are told apart by a variant that says 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any, NamedTuple, TypeGuard
 
 from ..contract.recipe import profile_settings
+from ..integrity import LARGEST_NUMBER
 from ..results import Record
 
 WORST_FIRST = ("crashed", "failed", "oom", "timeout", "diverged", "no_data")
@@ -192,7 +192,7 @@ def status_of(cell: Record) -> str:
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a record's value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def named(name: str, options: str, treatment: str = "") -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..integrity import Verification, plain
 from ..results import Record, write_text
 from .groups import Group, RowKey, beats_bound, groups, is_number, status_of
 from .milestones import COLUMN, columns_of, time_to, times
@@ -41,9 +42,10 @@ TEXTS = frozenset({
     "precision", "device", "machine", "torch", "dlbench", "plugin", "plugin_version", "records", "split", "rank",
     "tuned", "treatment",
 })  # fmt: skip
-TREATMENT, TUNED = "treatment", "tuned"
-"""Columns that stand only where recipes are compared or were tuned: the treatment's name; what was chosen, and how."""
-COUNTS = frozenset({"seeds", "folds", "params", "batch_size", "threads"})
+TREATMENT, TUNED, VERIFIED = "treatment", "tuned", "verified"
+"""Columns that stand only where recipes are compared or were tuned, or where somebody verified a row: the treatment's
+name; what was chosen, and how; how many people reproduced the row's records as they are now."""
+COUNTS = frozenset({"seeds", "folds", "params", "batch_size", "threads", VERIFIED})
 BOOLEANS = frozenset({"higher_is_better", "compile"})
 MIB = 2**20
 
@@ -61,8 +63,19 @@ def rows_and_groups(by_suite: dict[str, list[Record]]) -> tuple[pd.DataFrame, li
     body = [(group, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
     body.sort(key=lambda pair: _order(pair[0].key, pair[1]))
     tuned = (TUNED,) if any(group.tuned for group in found) else ()
-    frame = _frame([row for _, row in body], (*COLUMNS, *_treated(found), *columns_of(found), *tuned))
+    verified = (VERIFIED,) if _verify(body, getattr(by_suite, "verifications", ())) else ()
+    frame = _frame([row for _, row in body], (*COLUMNS, *_treated(found), *columns_of(found), *tuned, *verified))
     return frame, [group for group, _ in body]
+
+
+def _verify(body: Iterable[tuple[Group, dict[str, Any]]], verifications: Iterable[Verification]) -> bool:
+    """Count for each row who verified it; whether anybody did any."""
+    who: dict[tuple[str, frozenset[str]], set[str]] = {}
+    for found in verifications:
+        who.setdefault((found.suite, found.names), set()).add(found.by.strip().casefold())
+    for group, row in body:
+        row[VERIFIED] = len(who.get((group.key.suite, frozenset(record.name for record in group.records)), ()))
+    return any(row[VERIFIED] for _, row in body)
 
 
 def metrics(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
@@ -84,8 +97,10 @@ def notes(by_suite: dict[str, list[Record]]) -> list[str]:
         for record in group.records:
             status = record.status if record.is_profile else status_of(record)
             if status != "ok":
-                reason = record.get("reason") or ("its metric is not a finite number" if record.status == "ok" else "")
-                where = f" (at {record['where']})" if record.get("where") else ""
+                reason = plain(record.get("reason") or "") or (
+                    "its metric is not a finite number" if record.status == "ok" else ""
+                )
+                where = f" (at {plain(record['where'])})" if record.get("where") else ""
                 alike.setdefault(": ".join(text for text in (status, reason) if text) + where, []).append(record)
         for text, records in alike.items():
             seeds = ", ".join(f"{record['seed']}" for record in records if not record.is_profile)
@@ -103,7 +118,7 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 def read_csv(path: Path) -> pd.DataFrame:
     """Read what `write_csv` wrote, with the same column types. Raises ValueError on a file of another shape."""
     header = pd.read_csv(path, nrows=0).columns
-    more = tuple(column for column in header if COLUMN.fullmatch(column) or column in (TREATMENT, TUNED))
+    more = tuple(column for column in header if COLUMN.fullmatch(column) or column in (TREATMENT, TUNED, VERIFIED))
     if tuple(header) not in ((*COLUMNS, *more), (*METRIC_COLUMNS, *more)):
         raise ValueError(f"{path} is not a leaderboard or a metrics table of this version of dlbench")
     types: dict[str, Any] = {column: _dtype(column) for column in header}
@@ -138,8 +153,9 @@ def how_tuned(tuned: Mapping[str, Any]) -> str:
     """`lr=0.01 of log:1e-4..1,5; grid, 5 trials`; empty where nothing was tuned."""
     if not tuned:
         return ""
-    chosen = [f"{key}={value} of {tuned['over'].get(key)}" for key, value in tuned["chosen"].items()]
-    return f"{', '.join(chosen)}; {tuned['sampler']}, {tuned['trials']} trials"
+    over, found = tuned.get("over") or {}, tuned.get("chosen") or {}
+    chosen = [f"{key}={value} of {over.get(key)}" for key, value in found.items()]
+    return f"{', '.join(chosen)}; {tuned.get('sampler')}, {tuned.get('trials')} trials"
 
 
 def _where(key: RowKey) -> dict[str, Any]:

@@ -179,7 +179,7 @@ def _marked_cells(
         for column in (*FIGURES, *extra)
     ]
     status = "" if row["status"] == "ok" else row["status"]
-    notes = " ".join(text for text in (status, own) if text)
+    notes = " ".join(text for text in (status, _verified(row), own) if text)
     return [*_names(row, treated), score_text(row), row["rank"] or "-", *figures, notes]
 
 
@@ -267,8 +267,14 @@ def _cells(row: dict[str, Any], extra: Iterable[str], treated: bool) -> list[str
     figures = [short(row[column]) for column in (*FIGURES, *extra)]
     return [
         row["task"], _metric(row), *_names(row, treated), score_text(row), row["rank"] or "-",
-        *figures, " ".join(text for text in (status, row["flags"]) if text),
+        *figures, " ".join(text for text in (status, _verified(row), row["flags"]) if text),
     ]  # fmt: skip
+
+
+def _verified(row: dict[str, Any]) -> str:
+    """`verified 2`: how many people reproduced the row."""
+    count = row.get("verified")
+    return "" if missing(count) or not count else f"verified {count}"
 
 
 def _metric(row: dict[str, Any]) -> str:

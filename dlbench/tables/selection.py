@@ -14,7 +14,7 @@ from ..errors import UsageError, unknown
 from . import filters, leaderboard
 from .groups import Group, named
 from .latex import latex_table
-from .leaderboard import BOOLEANS, TEXTS, TREATMENT
+from .leaderboard import BOOLEANS, TEXTS, TREATMENT, VERIFIED
 from .rendering import (
     FORMATS,
     HIGHEST_FIRST,
@@ -58,7 +58,8 @@ ON_SCALE = frozenset({"mean", "ci_low", "ci_high", "fold_sd", "floor", "bound", 
 
 def derived(frame: pd.DataFrame) -> pd.DataFrame:
     """A leaderboard with the columns that filters and --columns can name beside those of the CSV: `size_mb` (10^6 bytes
-    of the parameters in the row's precision), `score` (mean and interval as a text) and always `treatment`."""
+    of the parameters in the row's precision), `score` (mean and interval as a text) and always `treatment` and
+    `verified`."""
     rows = rows_of(frame)
     more: dict[str, Any] = {
         SIZE: pd.Series([stored_mb(row) for row in rows], index=frame.index, dtype="float64"),
@@ -66,6 +67,8 @@ def derived(frame: pd.DataFrame) -> pd.DataFrame:
     }
     if TREATMENT not in frame.columns:
         more[TREATMENT] = pd.Series("", index=frame.index, dtype="str")
+    if VERIFIED not in frame.columns:
+        more[VERIFIED] = pd.Series(0, index=frame.index, dtype="Int64")
     return frame.assign(**more)
 
 

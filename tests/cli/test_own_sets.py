@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from dlbench import DataFile, DataSet, NoData, UsageError
 from dlbench.cli import group
-from dlbench.cli.reproduce import replan
+from dlbench.cli.again import replan
 from dlbench.contract.sets import Data, folders_of
 from dlbench.data.root import absolute_root
 from dlbench.data.verify import state

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from terminal import Done, dlbench
 
-from dlbench.cli.reproduce import lines, named_records, stored_interval, verdict
+from dlbench.cli.again import asked
+from dlbench.cli.reproduce import lines, verdict
 from dlbench.errors import UsageError
 from dlbench.results import Record, read_record
 
@@ -122,14 +123,16 @@ def test_publish_then_table_then_name_a_row(first: tuple[Path, Done], tmp_path: 
     folder, _ = first
     done = dlbench("publish", folder, "--to", tmp_path / "public")
     (table,) = (tmp_path / "public" / "custom").glob("*/leaderboard.csv")
-    assert done.out == f"published {table}\n"
+    assert done.out == f"published {table}: 1 new\n"
     assert "perceptron" in dlbench("table", tmp_path / "public").out
     (path,) = table.parent.glob("records/*.json")
     assert str(folder) not in path.read_text()
     assert [path.name] == [*stamps(folder)]
-    assert named_records(f"{table}:1") == [read_record(path)]
+    for what in (f"{table}:1", str(table), f"{table}:1-1,1"):
+        (row,) = asked(what)
+        assert row.records == [read_record(path)]
     with pytest.raises(UsageError, match="has rows 1 to 1, not 2"):
-        named_records(f"{table}:2")
+        asked(f"{table}:1-2")
 
 
 @pytest.mark.slow
@@ -198,15 +201,17 @@ def test_a_value_is_held_against_the_stored_interval(
 
 
 def test_a_row_is_held_against_its_own_interval(tmp_path: Path) -> None:
-    from dlbench.tables.leaderboard import rows, write_csv
+    from dlbench.tables.publishing import publish
     from factories import cells
 
     records = cells([0.9, 0.91, 0.95])
-    write_csv(rows({"quick": records}), tmp_path / "leaderboard.csv")
-    low, high = stored_interval(f"{tmp_path / 'leaderboard.csv'}:1", records) or (0.0, 0.0)
+    (folder,) = publish({"quick": records}, tmp_path / "three")
+    (row,) = asked(f"{folder}/leaderboard.csv:1")
+    low, high = row.interval or (0.0, 0.0)
     assert 0.8 < low < 0.9 < 0.95 < high < 1
-    write_csv(rows({"quick": records[:2]}), tmp_path / "leaderboard.csv")
-    assert stored_interval(f"{tmp_path / 'leaderboard.csv'}:1", records[:2]) is None
+    (folder,) = publish({"quick": records[:2]}, tmp_path / "two")
+    (row,) = asked(f"{folder}/leaderboard.csv:1")
+    assert row.interval is None
 
 
 def test_reproducing_what_failed_says_whether_it_fails_again() -> None:

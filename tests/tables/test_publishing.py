@@ -27,8 +27,9 @@ def test_records_and_tables_go_to_suite_and_machine(tmp_path: Path) -> None:
     records = {"quick": [*cells([0.9, 0.8]), profile(), *other], "vision": cells([0.7], suite="vision")}
     folders = publish(records, tmp_path)
     assert [str(f.relative_to(tmp_path)) for f in folders] == ["quick/Other-Box-1", "quick/epyc-2c", "vision/epyc-2c"]
+    files = ["PROVENANCE.json", "SHA256SUMS", "leaderboard.csv", "metrics.csv", "records"]
     for folder in folders:
-        assert sorted(p.name for p in folder.iterdir()) == ["leaderboard.csv", "metrics.csv", "records"]
+        assert sorted(p.name for p in folder.iterdir()) == files
     rows = list(csv.DictReader((tmp_path / "quick" / "epyc-2c" / "leaderboard.csv").open()))
     assert [(row["suite"], row["model"], row["seeds"]) for row in rows] == [("quick", "mlp", "2")]
     names = rows[0]["records"].split()
@@ -64,7 +65,7 @@ def test_pictures_are_published_where_asked_of_the_first_seed_of_each_row_under_
         drawn.append(cell(0.5, seed=seed, variant="short", pictures=[f"x-s{seed}--samples.png"]))
     (folder,) = publish({"quick": [*drawn, profile()]}, tmp_path / "without")
     assert not (folder / "pictures").exists()
-    (folder,) = publish({"quick": [*reversed(drawn), profile()]}, tmp_path / "with", gallery)
+    (folder,) = publish({"quick": [*reversed(drawn), profile()]}, tmp_path / "with", tmp_path)
     (picture,) = (folder / "pictures").iterdir()
     assert picture.read_bytes() == b"seed 0"
     found = [json.loads(path.read_text()) for path in (folder / "records").glob("*.json")]
