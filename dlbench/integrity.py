@@ -138,8 +138,9 @@ def _faults(body: dict[str, Any]) -> Iterator[str]:
             yield f"is not a record: in its {name!r} is something of another type"
     if not all(isinstance(split, dict) for split in part["metrics"].values()):
         yield "is not a record: its 'metrics' are of another type"
-    if not all(isinstance(metric.get("name"), str) for metric in part["task"].get("metrics") or ()):
-        yield "is not a record: one of its 'task.metrics' has no name"
+    for metric in part["task"].get("metrics") or ():
+        if not (isinstance(metric.get("name"), str) and isinstance(metric.get("unit") or "", str)):
+            yield "is not a record: one of its 'task.metrics' has no name or another unit than a text"
     yield from _odd_texts(body, part)
 
 

@@ -18,9 +18,7 @@ from dlbench.cli import group
 from dlbench.contract.choice import format_value, option_defaults
 from dlbench.contract.specs import ModelSpec, Suite, TaskSpec
 from dlbench.plan.catalog import Catalog, Source, load_sources
-from dlbench.plan.outdated import outdated
 from dlbench.plan.plan import Makings
-from dlbench.results import load_by_suite
 
 DOCS = Path(__file__).resolve().parent
 WIDTH = 100
@@ -167,23 +165,25 @@ def matrix_page() -> str:
 
 
 def results_page() -> str:
-    """Which published records today's programs would make again, and why not the others."""
-    makings = Makings(built_in())
+    """Every published leaderboard; which published records today's programs would make again, and why not the
+    others."""
+    sys.path.insert(0, str(DOCS))
+    import published
+
+    makings, results = Makings(built_in()), DOCS.parent / "results"
     rows = []
-    for folder in sorted(path for path in (DOCS.parent / "results").glob("*/*") if path.is_dir()):
-        records = [record for records in load_by_suite(folder).values() for record in records]
-        why: dict[str, int] = {}
-        for record in records:
-            if reasons := ", ".join(outdated(record, makings)):
-                why[reasons] = why.get(reasons, 0) + 1
+    for folder in published.folders(results):
+        count, why = len(published.records_of(folder)), published.changes(folder, makings)
         name = f"{folder.parent.name}/{folder.name}"
         others = "; ".join(f"{count}: {text}" for text, count in sorted(why.items(), key=lambda pair: -pair[1]))
-        rows.append([f"[{name}]({name})", str(len(records)), str(len(records) - sum(why.values())), others])
+        rows.append([f"[{name}]({name})", str(count), str(count - sum(why.values())), others])
     return "\n\n".join([
         "# Published results",
-        f"{NOTICE}\n\nEach folder holds `leaderboard.csv`, `metrics.csv` and the records behind them. "
-        "`dlbench table results/SUITE/MACHINE` prints it; `dlbench reproduce "
-        "results/SUITE/MACHINE/leaderboard.csv:ROW` runs a row again.",
+        f"{NOTICE}\n\nEach folder holds `leaderboard.csv`, `metrics.csv`, the records behind them with their "
+        "checksums, and where they come from (`PROVENANCE.json`). `dlbench table results/SUITE/MACHINE` prints it; "
+        "`dlbench reproduce results/SUITE/MACHINE/leaderboard.csv:ROW` runs a row again; [publishing](../docs/publishing.md) says how a "
+        "row is published and verified.",
+        published.table(results, makings).strip(),
         "A record is of today's program if a run would give it the same identity: protocol of the core, sources of "
         "model, task and ingredients, version of the task, recipe. The others were made by earlier programs; the last "
         "column counts them by what has changed since.",

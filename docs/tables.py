@@ -4,13 +4,14 @@
 
 A place for one is marked `<!-- table SUITE -->` (the leaderboard) or `<!-- own tests SUITE -->` (what augmentations
 give on tests of their own), with a sentence behind it or none, and ends with `<!-- end -->`. A place whose suite isn't
-published stays as it is.
+published stays as it is. Between `<!-- published -->` and `<!-- end -->` stands the table of every leaderboard.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import own_tests
@@ -24,6 +25,7 @@ PLACE = re.compile(
     r"(?P<end><!-- end -->)",
     re.DOTALL,
 )
+EVERY = re.compile(r"(<!-- published -->)\n\n(?:\|.*?)?(<!-- end -->)", re.DOTALL)
 
 
 def pages() -> list[Path]:
@@ -46,7 +48,19 @@ def filled(text: str) -> str:
         (csv,) = folders
         return f"{match['mark']}{match['text']}\n\n{SHOWN[match['what']](csv)}{match['end']}"
 
-    return PLACE.sub(fill, text)
+    text = PLACE.sub(fill, text)
+    return (
+        EVERY.sub(lambda match: f"{match[1]}\n\n{every_leaderboard()}{match[2]}", text) if EVERY.search(text) else text
+    )
+
+
+@cache
+def every_leaderboard() -> str:
+    """The table of all that is published."""
+    import generate
+    import published
+
+    return published.table(ROOT / "results", published.Makings(generate.built_in()), "results/")
 
 
 def leaderboard_table(csv: Path) -> str:

@@ -113,6 +113,8 @@ def run(
             new |= {record.name: record for record in (runner.run(made) if made.jobs else [])}
             pairs: Pairs = [(old, new.get(jobs[old.name].name)) for old in row.records if old.name in jobs]
             all_pairs += pairs
+            if row.refused:
+                click.echo(f"{row.title}: refused: {row.refused}")
             holds = not row.refused and show(row, pairs, several)
             counts["refused" if row.refused else "reproduced" if holds else "not reproduced"] += 1
             if holds and given["verify_by"] is not None:

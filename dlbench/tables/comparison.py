@@ -18,8 +18,9 @@ from typing import Any
 from ..errors import unknown
 from ..results import Record
 from .groups import Group, RowKey, groups, status_of
+from .markdown import escaped, markdown_table
 from .matching import by_all_but_place, by_keys, other_terms
-from .rendering import PLAIN, csv_text, markdown_table, terminal_tables
+from .rendering import PLAIN, csv_text, terminal_tables
 from .speeds import Launches, compare_speeds, felt, verdict_speed
 from .stats import Call, Comparison, Verdict, compare_scores, holm, metric_margin, verdict_memory, verdict_metric
 
@@ -96,7 +97,7 @@ def render_comparison(changes: Sequence[Change], format: str = "terminal", *, wi
     body = [_cells(change) for call in order for change in changes if change.verdict == call]
     summary = ", ".join(f"{sum(change.verdict == call for change in changes)} {call}" for call in order)
     if format == "md":
-        return f"### {summary}\n\n{markdown_table(HEADER, body, LEFT)}"
+        return f"### {escaped(summary)}\n\n{markdown_table(HEADER, body, LEFT)}"
     return terminal_tables([(summary, body)], HEADER, LEFT, width=width)
 
 

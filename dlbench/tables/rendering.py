@@ -11,6 +11,7 @@ from ..errors import unknown
 from .groups import named
 from .latex import latex_table
 from .layout import board, columns, paragraph, terminal_width
+from .markdown import escaped, markdown_table
 from .marks import Marks
 from .milestones import shown
 
@@ -28,7 +29,9 @@ FIGURES = ("train_examples_per_s", "infer_examples_per_s", "latency_p50_ms", "tr
 SPEEDS = FIGURES[:3]
 SPARE = ("p50 ms", "train s", "infer/s", "params", "peak MiB", "train/s", "rank")
 """The columns that a narrow terminal goes without, the first first; those of milestones go before the last two."""
-FORMULA = re.compile(r"[=+@\t\r]|-(?!\d*\.?\d*$)")
+FORMULA = re.compile(r"'*(?:\s*[=+@＝＋＠－]|[\t\r\n]|\s*-(?!\d*\.?\d*$))")
+"""What a spreadsheet might take for a formula. A text that begins with apostrophes of its own gets one more, so that
+reading takes off what writing put there."""
 SYMMETRIC = 0.05
 """The difference between the two sides of an interval, of its half, up to which one figure stands for both."""
 TINY = 1e-4
@@ -123,21 +126,14 @@ def terminal_tables(
     return "".join(line + "\n" for line in lines)
 
 
-def markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], left: frozenset[str]) -> str:
-    """A table in Markdown."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "|".join("---" if h in left else "--:" for h in header) + "|"]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in body]
-    return "\n".join(lines) + "\n"
-
-
 def _latex(part: pd.DataFrame) -> str:
     title, body = section(part)
     return latex_table(title, head_of(part), body, LEFT)
 
 
 def _markdown(sections: Iterable[tuple[Sequence[str], str, list[list[str]]]], notes: list[str]) -> str:
-    text = "\n".join(f"### {title}\n\n{markdown_table(head, body, LEFT)}" for head, title, body in sections)
-    return text + ("\n" + "".join(f"- {note}\n" for note in notes) if notes else "")
+    text = "\n".join(f"### {escaped(title)}\n\n{markdown_table(head, body, LEFT)}" for head, title, body in sections)
+    return text + ("\n" + "".join(f"- {escaped(note)}\n" for note in notes) if notes else "")
 
 
 def _terminal(frame: pd.DataFrame, notes: list[str], width: int) -> str:

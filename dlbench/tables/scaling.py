@@ -17,7 +17,8 @@ from ..contract.choice import Choice
 from ..errors import UsageError, unknown
 from ..results import Record
 from .groups import Group, groups, is_number
-from .rendering import PLAIN, csv_text, markdown_table, short, terminal_tables
+from .markdown import escaped, markdown_table
+from .rendering import PLAIN, csv_text, short, terminal_tables
 
 MIB = 2**20
 FIGURES = {
@@ -74,7 +75,7 @@ def render(frame: pd.DataFrame, option: str, format: str = "terminal") -> str:
     header = tuple(name.format(option) for name in HEADER)
     sections = [(_title(part), _cells(part)) for part in _tables(frame)]
     if format == "md":
-        return "\n".join(f"### {title}\n\n{markdown_table(header, body, LEFT)}" for title, body in sections)
+        return "\n".join(f"### {escaped(title)}\n\n{markdown_table(header, body, LEFT)}" for title, body in sections)
     return terminal_tables(sections, header, LEFT)
 
 

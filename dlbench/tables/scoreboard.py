@@ -9,7 +9,8 @@ import pandas as pd
 
 from ..errors import unknown
 from .layout import paragraph, terminal_width
-from .rendering import FORMATS, csv_text, markdown_table, missing, terminal_tables
+from .markdown import escaped, markdown_table
+from .rendering import FORMATS, csv_text, missing, terminal_tables
 from .standings import BENCHEVAL, COLUMNS, CURVE, Standing, bencheval
 
 EXPORTS = (*FORMATS, "bencheval")
@@ -55,7 +56,8 @@ def render(
 
 def _markdown(standing: Standing, header: Sequence[str], left: frozenset[str]) -> str:
     table = markdown_table(header, [_cells(row) for row in standing.rows], left)
-    return f"### {standing.contest.title}\n\n{table}\n" + "".join(f"- {note}\n" for note in standing.notes)
+    notes = "".join(f"- {escaped(note)}\n" for note in standing.notes)
+    return f"### {escaped(standing.contest.title)}\n\n{table}\n{notes}"
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

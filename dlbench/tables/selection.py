@@ -15,12 +15,12 @@ from . import filters, leaderboard
 from .groups import Group, named
 from .latex import latex_table
 from .leaderboard import BOOLEANS, TEXTS, TREATMENT, VERIFIED
+from .markdown import escaped, markdown_table
 from .rendering import (
     FORMATS,
     HIGHEST_FIRST,
     TABLE_KEYS,
     csv_text,
-    markdown_table,
     missing,
     parts,
     score_text,
@@ -197,7 +197,7 @@ def render_columns(
         return terminal_tables(sections, names, left, width=width)
     if format == "latex":
         return "\n".join(latex_table(title, names, body, left) for title, body in sections)
-    return "\n".join(f"### {title}\n\n{markdown_table(names, body, left)}" for title, body in sections)
+    return "\n".join(f"### {escaped(title)}\n\n{markdown_table(names, body, left)}" for title, body in sections)
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
