@@ -1,7 +1,7 @@
 PYTHON ?= python
 DLBENCH = $(PYTHON) -c "from dlbench.cli import main; main()"
 
-.PHONY: test lint types check bench gpu-check
+.PHONY: test lint types check bench site gpu-check
 
 test:            ## all tests but those that need a GPU
 	$(PYTHON) -m pytest -n 2 --dist loadfile -m "not gpu"
@@ -17,6 +17,9 @@ check: lint types test
 
 bench:           ## speed of the harness itself
 	$(PYTHON) -m pytest benchmarks --benchmark-only
+
+site:            ## the pages as a site, in site/; needs dlbench[docs]
+	$(PYTHON) -m mkdocs build --strict
 
 gpu-check:       ## what only a CUDA device can show, what can fail first at first; CSVs under dlbench-runs/gpu
 	$(DLBENCH) doctor

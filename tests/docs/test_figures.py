@@ -13,7 +13,7 @@ from dlbench.tables import leaderboard
 from dlbench.tables.rendering import score_text, short
 
 GALLERY = (REPOSITORY / "docs" / "gallery.md").read_text(encoding="utf-8")
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+FINDINGS = (REPOSITORY / "docs" / "findings.md").read_text(encoding="utf-8")
 CSVS = sorted((REPOSITORY / "results").glob("*/*/metrics.csv"))
 MARK = re.compile(r"<!-- ((?:table|own tests) \S+) -->")
 CORA = {"mlp (no edges)": "mlp"}
@@ -26,7 +26,7 @@ def rows(file: Path) -> list[dict[str, Any]]:
 
 def table_after(heading: str) -> list[list[str]]:
     """The cells of the first table after a heading, without its two first lines."""
-    lines = README.split(f"## {heading}\n", 1)[1].splitlines()
+    lines = FINDINGS.split(f"## {heading}\n", 1)[1].splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("|"))
     body = []
     for line in lines[start + 2 :]:
@@ -79,6 +79,13 @@ def test_the_table_of_cora_is_the_published_one() -> None:
     }
     shown = {CORA.get(model, model): cells for model, *cells in table_after("Graphs")}
     assert shown == known
+
+
+def test_the_figures_of_the_readme_in_short_stand_in_the_findings() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    figures = re.findall(r"\d+\.\d+", readme.partition("\n## Results\n")[2].partition("\n## ")[0])
+    assert len(figures) >= 5
+    assert [text for text in figures if f" {text} " not in FINDINGS.replace(",", " ")] == []
 
 
 @pytest.mark.parametrize(("task", "metric", "cell"), table_after("Text and speech"), ids=lambda text: text[:30])
