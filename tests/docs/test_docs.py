@@ -72,10 +72,10 @@ def test_a_command_of_the_docs_is_one(page: Path, words: list[str]) -> None:
     written = tuple(words[1] for words in dlbench_commands(page) if words[0] == "new-plugin")
     for kind, names in (("models", given.get("models", ())), ("tasks", given.get("tasks", ()))):
         for text in names:
-            for choice in catalog.expand(kind, text) if not text.startswith(written) else ():
-                catalog.checked(
-                    kind, choice
-                )  # but for the names of a plugin that the page writes, which begin with its own
+            if text.startswith(written):
+                continue  # a name of the plugin that the page writes: they begin with its own
+            for choice in catalog.expand(kind, text):
+                catalog.checked(kind, choice)
     for suite in given.get("suites", ()):
         assert suite.endswith(".toml") or catalog.suite(suite)
 
