@@ -181,8 +181,8 @@ def results_page() -> str:
         "# Published results",
         f"{NOTICE}\n\nEach folder holds `leaderboard.csv`, `metrics.csv`, the records behind them with their "
         "checksums, and where they come from (`PROVENANCE.json`). `dlbench table results/SUITE/MACHINE` prints it; "
-        "`dlbench reproduce results/SUITE/MACHINE/leaderboard.csv:ROW` runs a row again; [publishing](../docs/publishing.md) says how a "
-        "row is published and verified.",
+        "`dlbench reproduce results/SUITE/MACHINE/leaderboard.csv:ROW` runs a row again; "
+        "[publishing](../docs/publishing.md) says how a row is published and verified.",
         published.table(results, makings).strip(),
         "A record is of today's program if a run would give it the same identity: protocol of the core, sources of "
         "model, task and ingredients, version of the task, recipe. The others were made by earlier programs; the last "

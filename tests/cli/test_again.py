@@ -101,7 +101,8 @@ def test_missing_data_is_refused_with_what_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value"),
     [("recipe", {"lr": []}), ("recipe", {"no": 1}), ("runtime", {"device": "tpu"}), ("recipe", {"optimizer": "x[y=1]"}),
-     ("task", {"options": "]["}), ("model", {"options": "width=__import__('os')"}), ("model", {"name": "dlbench run -p 'x"})],
+     ("task", {"options": "]["}), ("model", {"options": "width=__import__('os')"}),
+     ("model", {"name": "dlbench run -p 'x"})],
 )  # fmt: skip
 def test_a_record_that_cannot_be_planned_is_refused_in_a_sentence(field: str, value: object, tmp_path: Path) -> None:
     record: Record = cell(model={"name": "perceptron", "plugin_version": ""})
