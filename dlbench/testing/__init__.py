@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from .kit import Finding as Finding
-from .kit import check_model as check_model
-from .kit import check_plugin as check_plugin
-from .kit import check_task as check_task
-from .kit import report as report
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .kit import Finding as Finding
+    from .kit import check_model as check_model
+    from .kit import check_plugin as check_plugin
+    from .kit import check_task as check_task
+    from .kit import report as report
+
+_OF_KIT = ("Finding", "check_model", "check_plugin", "check_task", "report")  # with torch, so when they are asked for
+__all__ = [*_OF_KIT]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _OF_KIT:
+        return getattr(import_module(".kit", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,23 +23,23 @@ import torch
 from ..contract.choice import option_defaults
 from ..contract.importing import import_path
 from ..contract.learner import Learner
-from ..contract.runtime import Runtime
-from ..contract.specs import Block, ModelSpec, TaskSpec
+from ..contract.specs import ModelSpec
 from ..data.root import default_root
-from ..errors import NotApplicable
 from ..plan.catalog import Catalog, Source, discover
-from ..plan.plan import recipe_of, why_skip
 from ..train.cell import Bench
 from ..train.judging import Evaluator
 from ..train.training import Stepper
-from .on_tasks import available, check_task
+from .on_ingredients import Grounds, check_met, checks_of_ingredient, checks_of_suite, fits, meet, tasks_at_hand
+from .on_tasks import available, check_task, checks_of_task
 from .parts import (
+    Check,
     Finding,
+    Pair,
+    Shelf,
     assert_finite,
-    attempt,
-    bench_of,
     close,
     equal,
+    findings_of,
     first_batch,
     line_of,
     report,
@@ -49,27 +49,38 @@ from .probing import PROBE_BATCH, beats_the_bound, changes_settings, depends_on_
 
 
 def check_plugin(plugin: str, *, data_root: Path | None = None, only: Collection[str] = ()) -> list[Finding]:
-    """Check an installed plugin (by entry point or module) or a .py file, and every model and task that it provides, or
-    `only` some: of an open family those that are named here, as in `tu:MUTAG`."""
+    """Check an installed plugin (by entry point or module) or a .py file, and every model, task, ingredient and suite
+    that it provides, or `only` some: of an open family those that are named here, as in `tu:MUTAG`."""
+    return findings_of(checks_of_plugin(plugin, data_root=data_root, only=only))
+
+
+def checks_of_plugin(plugin: str, *, data_root: Path | None = None, only: Collection[str] = ()) -> Iterator[Check]:
+    """The checks that `check_plugin` makes; each opens what it needs when its turn comes."""
     catalog = discover()
     mine = [s for s in catalog.sources if plugin in (s.name, s.target)]
     if not mine:
         catalog = discover([plugin])
         mine = [s for s in catalog.sources if s.target == plugin]
-    findings = [_import_finding(plugin, mine, catalog)]
+    yield _check_of_import(plugin, mine, catalog)
     if not mine:
-        return findings
-    names, left = {source.name for source in mine}, set(only)
+        return
+    root = data_root or default_root()
+    names, left, grounds = {source.name for source in mine}, set(only), Grounds(catalog, root)
     for (kind, name), source in catalog.providers.items():
-        if source.name not in names or kind not in ("tasks", "models") or name not in catalog.specs[kind]:
+        if source.name not in names or name not in catalog.specs[kind]:
             continue
         chosen = _chosen(name, only)
         left -= set(chosen)
         if name.endswith(":*") and not only:
-            findings.append(Finding(name, f"not checked: name a member, as in --only {name[:-1]}NAME", True))
+            yield Check(name, f"not checked: name a member, as in --only {name[:-1]}NAME", lambda: None)
         for each in chosen:
-            findings += _to_the_end(each, partial(_check, catalog, kind, each, data_root or default_root()))
-    return [*findings, *(Finding(name, f"it is a model or a task of {plugin}", False) for name in sorted(left))]
+            yield from _to_the_end(each, partial(_checks_of, catalog, kind, each, root, grounds))
+    for name in sorted(left):
+        yield Check(name, f"it is something that {plugin} provides", partial(_fail, ""))
+
+
+def _fail(seen: str) -> None:
+    raise AssertionError(seen)
 
 
 def _chosen(name: str, only: Collection[str]) -> list[str]:
@@ -79,62 +90,61 @@ def _chosen(name: str, only: Collection[str]) -> list[str]:
     return [name] if not only or name in only else []
 
 
-def _check(catalog: Catalog, kind: str, name: str, data_root: Path) -> list[Finding]:
-    check = check_task if kind == "tasks" else check_model
-    return check(catalog.spec(kind, name), catalog, data_root=data_root)
+def _checks_of(catalog: Catalog, kind: str, name: str, data_root: Path, grounds: Grounds) -> Iterator[Check]:
+    spec = catalog.spec(kind, name)
+    if kind == "tasks":
+        return checks_of_task(spec, catalog, data_root)
+    if kind == "models":
+        return _checks_of_model(spec, catalog, data_root)
+    if kind == "suites":
+        return checks_of_suite(spec, catalog, data_root)
+    return checks_of_ingredient(kind, spec, grounds)
 
 
-def _to_the_end(subject: str, check: Callable[[], list[Finding]]) -> list[Finding]:
-    """The findings; what breaks the check itself is one, since a broken plugin is what it is for."""
+def _to_the_end(subject: str, checks: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """The checks; what breaks the making of them is one, since a broken plugin is what they are for."""
     try:
-        return check()
+        yield from checks()
     except (Exception, SystemExit) as error:
-        return [Finding(subject, "it can be checked to the end", False, line_of(error))]
+        yield Check(subject, "it can be checked to the end", partial(_fail, line_of(error)))
 
 
 def check_model(spec: ModelSpec, catalog: Catalog | None = None, *, data_root: Path | None = None) -> list[Finding]:
     """Check a model on every task that it fits, whose data is at hand, and that isn't heavy to load."""
-    catalog = catalog or discover()
-    findings = [attempt(spec.name, "its options can be read from the builder", lambda: option_defaults(spec.build))]
-    met = 0
-    for name, task_spec in catalog.specs["tasks"].items():
-        if name.endswith(":*") or task_spec.heavy:
-            continue
-        try:
-            if not _fits(spec, task_spec, catalog, data_root):
-                continue
-            bench = bench_of(catalog, spec, task_spec, data_root)
-        except (Exception, SystemExit):
-            continue  # the task's own fault, which a check of the task finds
-        try:
-            bench.build(bench.task)
-        except NotApplicable:
-            continue
-        except (Exception, SystemExit) as error:
-            findings.append(Finding(f"{spec.name} on {task_spec.name}", "it builds", False, line_of(error)))
-            continue
-        met += 1
-        findings += _model_on_task(f"{spec.name} on {task_spec.name}", bench)
-    seen = "" if met else "no task with data at hand fits its kinds: the model was not run"
-    return [*findings, Finding(spec.name, "some task at hand fits it", met > 0, seen)]
+    return findings_of(_checks_of_model(spec, catalog or discover(), data_root))
 
 
-def _fits(spec: ModelSpec, task_spec: TaskSpec, catalog: Catalog, data_root: Path | None) -> bool:
-    recipe = recipe_of(spec, task_spec, Block(models=(), tasks=()), {}).recipe
-    return not why_skip(catalog, spec, task_spec, recipe, Runtime()) and available(task_spec, data_root)
+def _checks_of_model(spec: ModelSpec, catalog: Catalog, data_root: Path | None) -> Iterator[Check]:
+    yield Check(spec.name, "its options can be read from the builder", lambda: option_defaults(spec.build) and None)
+    shelf = Shelf()
+    tasks = tasks_at_hand(catalog, data_root, lambda task: fits(spec, task, catalog))
+    pairs = [Pair(catalog, spec, task, data_root, shelf) for task in tasks]
+    met: dict[str, bool] = {}
+    for pair in pairs:
+        yield from _checks_of_pair(f"{spec.name} on {pair.task.name}", pair, met)
+    yield Check(spec.name, "some task at hand fits it", lambda: check_met(pairs, met))
 
 
 # --- models on tasks --------------------------------------------------------------------------------------
 
 
-def _model_on_task(subject: str, bench: Bench) -> Iterator[Finding]:
-    yield attempt(subject, "the same seed builds the same model", lambda: _check_same_build(bench))
-    yield attempt(subject, "two steps give a finite loss and move its parameters", lambda: _check_steps(bench))
-    yield attempt(subject, "every trainable parameter gets a gradient", lambda: _check_gradients(bench))
-    yield attempt(subject, "its verbs return the shape of the output kind, finite", lambda: _check_verbs(bench))
-    yield attempt(subject, "evaluation repeats itself and survives a state_dict", lambda: _check_state(bench))
-    yield attempt(subject, "it can be copied, as averaging needs", lambda: _check_copy(bench))
-    yield attempt(subject, "it changes and sees nothing that isn't its own", lambda: _check_sight(bench))
+def _checks_of_pair(subject: str, pair: Pair, met: dict[str, bool]) -> Iterator[Check]:
+    """Notes in `met` whether the pair was built."""
+    yield Check(subject, "it builds", lambda: meet(pair, met))
+    for text, check in (
+        ("the same seed builds the same model", _check_same_build),
+        ("two steps give a finite loss and move its parameters", _check_steps),
+        ("every trainable parameter gets a gradient", _check_gradients),
+        ("its verbs return the shape of the output kind, finite", _check_verbs),
+        ("evaluation repeats itself and survives a state_dict", _check_state),
+        ("it can be copied, as averaging needs", _check_copy),
+        ("it changes and sees nothing that isn't its own", _check_sight),
+    ):
+        yield Check(subject, text, partial(_on_bench, check, pair))
+
+
+def _on_bench(check: Callable[[Bench], None], pair: Pair) -> None:
+    check(pair.built())
 
 
 def _check_sight(bench: Bench) -> None:
@@ -229,21 +239,25 @@ def _stepper(bench: Bench) -> tuple[Learner, Stepper]:
     return learner, Stepper(learner, optimizers, regularizers, bench.execution, torch.Generator().manual_seed(0))
 
 
-def _import_finding(plugin: str, mine: list[Source], catalog: Catalog) -> Finding:
+def _check_of_import(plugin: str, mine: list[Source], catalog: Catalog) -> Check:
     """That the plugin loads without problems, and quickly: its front door must not import torch."""
     if problems := [text for name, text in catalog.problems.items() if name in {s.name for s in mine} | {plugin}]:
-        return Finding(plugin, "it loads", False, problems[0])
+        return Check(plugin, "it loads", partial(_fail, problems[0]))
     if not mine:
         problem = next((t for n, t in catalog.problems.items() if n == Path(plugin).name), "there is no such plugin")
-        return Finding(plugin, "it loads", False, problem)
+        return Check(plugin, "it loads", partial(_fail, problem))
     if mine[0].target.endswith(".py"):  # a single file may hold a Learner, which needs torch at once
-        return Finding(plugin, "it loads", True)
+        return Check(plugin, "it loads", lambda: None)
+    return Check(plugin, "its front door doesn't import torch", partial(_check_front_door, mine[0].target))
+
+
+def _check_front_door(target: str) -> None:
     code = f"import sys; sys.path[:] = {import_path()!r}; from dlbench.plan import catalog as c; "
     code += "c.import_source(sys.argv[1]); sys.exit('torch' in sys.modules)"
-    slow = subprocess.run(
-        [sys.executable, "-P", "-c", code, mine[0].target], check=False, capture_output=True
-    ).returncode
-    return Finding(plugin, "its front door doesn't import torch", slow == 0)
+    slow = subprocess.run([sys.executable, "-P", "-c", code, target], check=False, capture_output=True).returncode
+    assert slow == 0, ""
 
 
-__all__ = ["Finding", "available", "check_model", "check_plugin", "check_task", "report"]
+__all__ = [
+    "Check", "Finding", "available", "check_model", "check_plugin", "check_task", "checks_of_plugin", "report",
+]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,18 @@ from ..train.cell import Bench
 from ..train.execution import Execution
 from ..train.judging import judge
 from ..train.training import Stepper
-from .parts import Finding, attempt, bench_of, equal, first_batch, line_of, load_task, tensors
+from .parts import (
+    Check,
+    Finding,
+    Shelf,
+    Unreached,
+    bench_of,
+    equal,
+    findings_of,
+    first_batch,
+    load_task,
+    tensors,
+)
 from .probing import PROBE_BATCH, hidden_targets
 
 SPLITS = ("train", "val", "test")
@@ -29,20 +40,43 @@ SPLITS = ("train", "val", "test")
 
 def check_task(spec: TaskSpec, catalog: Catalog | None = None, *, data_root: Path | None = None) -> list[Finding]:
     """Check a task: kinds, batches, repeatability, metrics, and that the constant model scores the declared floor."""
-    catalog = catalog or discover()
+    return findings_of(checks_of_task(spec, catalog or discover(), data_root))
+
+
+def checks_of_task(spec: TaskSpec, catalog: Catalog, data_root: Path | None) -> Iterator[Check]:
+    """The checks of a task, which is opened by the first of them that needs it."""
+    name, shelf = spec.name, Shelf()
     if not available(spec, data_root):
-        files = spec.files({})
-        return [Finding(spec.name, "its data is at hand", False, files.name if files else "")]
-    findings = [attempt(spec.name, "its recipe resolves", lambda: _check_recipe(spec, catalog))]
-    try:
-        task = load_task(spec, data_root)
-    except (Exception, SystemExit) as error:
-        return [*findings, Finding(spec.name, "it loads", False, line_of(error))]
-    try:
-        findings += _task_findings(spec, task, catalog, data_root)
-    except (Exception, SystemExit) as error:
-        findings.append(Finding(spec.name, "it can be checked to the end", False, line_of(error)))
-    return findings
+        yield Check(name, "its data is at hand", partial(_check_at_hand, spec))
+        return
+
+    def loaded() -> Task:
+        return shelf.of(spec, lambda: load_task(spec, data_root))  # type: ignore[no-any-return]
+
+    def on(check: Callable[..., Any], *more: Any) -> Callable[[], Any]:
+        def action() -> Any:
+            try:
+                task = loaded()
+            except (Exception, SystemExit) as error:
+                raise Unreached from error
+            return check(task, *more)
+
+        return action
+
+    yield Check(name, "its recipe resolves", lambda: _check_recipe(spec, catalog))
+    yield Check(name, "it loads", lambda: loaded() and None)
+    yield Check(name, "its signature has the declared kinds", on(_check_kinds, spec))
+    for split in SPLITS:
+        yield Check(name, f"{split}: batches hold examples, as many as they say", on(_check_pass, split))
+        yield Check(name, f"{split}: the same order for the same seed", on(_check_repeat, split))
+    yield Check(name, "its numbers are float32, as networks are", on(_check_numbers))
+    yield Check(name, "training batches hide the targets outside their mask", on(hidden_targets))
+    yield Check(name, "loading again gives the same test split", on(_check_same_test, spec, data_root))
+    for split in SPLITS[1:]:
+        yield Check(name, f"{split}: judge gives the declared metrics", on(_check_judge, spec, split))
+    yield Check(
+        name, "the constant model scores exactly the declared floor", on(_check_floor, spec, catalog, data_root)
+    )
 
 
 def available(spec: TaskSpec, data_root: Path | None = None) -> bool:
@@ -51,25 +85,14 @@ def available(spec: TaskSpec, data_root: Path | None = None) -> bool:
     return files is None or state(files, data_root or default_root(), default_cache()).status != "missing"
 
 
-def _task_findings(spec: TaskSpec, task: Task, catalog: Catalog, data_root: Path | None) -> Iterator[Finding]:
-    name = spec.name
+def _check_at_hand(spec: TaskSpec) -> None:
+    files = spec.files({})
+    raise AssertionError(files.name if files else "")
+
+
+def _check_kinds(task: Task, spec: TaskSpec) -> None:
     kinds = (type(task.signature.input), type(task.signature.output))
-    yield Finding(
-        name, "its signature has the declared kinds", kinds == (spec.input_kind, spec.output_kind), str(kinds)
-    )
-    for split in SPLITS:
-        yield attempt(name, f"{split}: batches hold examples, as many as they say", partial(_check_pass, task, split))
-        yield attempt(name, f"{split}: the same order for the same seed", partial(_check_repeat, task, split))
-    yield attempt(name, "its numbers are float32, as networks are", lambda: _check_numbers(task))
-    yield attempt(name, "training batches hide the targets outside their mask", lambda: hidden_targets(task))
-    yield attempt(name, "loading again gives the same test split", lambda: _check_same_test(spec, task, data_root))
-    for split in SPLITS[1:]:
-        yield attempt(name, f"{split}: judge gives the declared metrics", partial(_check_judge, spec, task, split))
-    check = "the constant model scores exactly the declared floor"
-    try:
-        yield Finding(name, check, *_floor(spec, task, catalog, data_root))
-    except (Exception, SystemExit) as error:
-        yield Finding(name, check, False, line_of(error))
+    assert kinds == (spec.input_kind, spec.output_kind), str(kinds)
 
 
 def _check_recipe(spec: TaskSpec, catalog: Catalog) -> None:
@@ -93,7 +116,7 @@ def _check_repeat(task: Task, split: str) -> None:
     assert equal(first.inputs, second.inputs), "the same seed gives another first batch"
 
 
-def _check_same_test(spec: TaskSpec, task: Task, data_root: Path | None) -> None:
+def _check_same_test(task: Task, spec: TaskSpec, data_root: Path | None) -> None:
     torch.manual_seed(12345)
     other = load_task(spec, data_root)
     assert equal(first_batch(task, "test").inputs, first_batch(other, "test").inputs), (
@@ -109,7 +132,7 @@ def _check_numbers(task: Task) -> None:
         assert not others, f"the {what} are {' and '.join(others)}: cast them while loading"
 
 
-def _check_judge(spec: TaskSpec, task: Task, split: str) -> None:
+def _check_judge(task: Task, spec: TaskSpec, split: str) -> None:
     """On answers of zeros, where the output kind says how many there must be, and nothing must be written or drawn."""
     part = task.fold(0) if spec.num_folds({}) > 1 else task  # type: ignore[attr-defined]
     kind = part.signature.output
@@ -137,22 +160,22 @@ class _Zeros(Learner):
         return (zeros, ()) if state else zeros
 
 
-def _floor(spec: TaskSpec, task: Task, catalog: Catalog, data_root: Path | None) -> tuple[bool, str]:
-    """Whether it holds, and what was seen."""
+def _check_floor(task: Task, spec: TaskSpec, catalog: Catalog, data_root: Path | None) -> str:
+    """What was seen, where it holds."""
     if "constant" not in catalog.specs["models"]:
-        return True, "not checked: the plugin dlbench_baseline is missing"
+        return "not checked: the plugin dlbench_baseline is missing"
     constant = catalog.model("constant")
     recipe = recipe_of(constant, spec, Block(models=(), tasks=()), {}).recipe
     if reason := why_skip(catalog, constant, spec, recipe, Runtime()):
-        return True, f"not checked: {reason}"
+        return f"not checked: {reason}"
     bench = bench_of(catalog, constant, spec, data_root)
     parts = [task] if bench.folds == 1 else [task.fold(i) for i in range(bench.folds)]  # type: ignore[attr-defined]
     scores = [_counted(bench, part)[spec.metric.name] for part in parts]
     got, declared = sum(scores) / len(scores), spec.floor_of({})
     if declared is None:
-        return True, f"it scores {got:.10g}; none is declared, so tables take its row"
-    ok = math.isclose(got, declared, rel_tol=1e-6, abs_tol=1e-6)
-    return ok, "" if ok else f"declared {declared}, scored {got}"
+        return f"it scores {got:.10g}; none is declared, so tables take its row"
+    assert math.isclose(got, declared, rel_tol=1e-6, abs_tol=1e-6), f"declared {declared}, scored {got}"
+    return ""
 
 
 def _counted(bench: Bench, task: Task) -> dict[str, float]:

@@ -133,7 +133,7 @@ def test_an_open_family_is_named_and_its_members_are_checked_when_asked(tmp_path
 def test_a_name_that_the_plugin_does_not_have_is_a_finding(tmp_path: Path) -> None:
     result = checked(tmp_path, task(), "--only", "other")
     assert result.exit_code == 1
-    assert failures(result) == [f"other: it is a model or a task of {tmp_path / 'mine0.py'}"]
+    assert failures(result) == [f"other: it is something that {tmp_path / 'mine0.py'} provides"]
 
 
 def test_where_no_floor_is_declared_check_says_what_constant_scores(tmp_path: Path) -> None:
