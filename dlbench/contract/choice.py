@@ -56,10 +56,10 @@ class Choice:
 
 
 def split_outside_brackets(text: str, separator: str = ",") -> list[str]:
-    """Split at `separator`, leaving what stands inside [...] alone."""
+    """Split at `separator`, leaving what stands inside [...] or (...) alone."""
     parts, depth, start = [], 0, 0
     for i, char in enumerate(text):
-        depth += (char == "[") - (char == "]")
+        depth += (char in "[(") - (char in "])")
         if char == separator and depth == 0:
             parts.append(text[start:i])
             start = i + 1
@@ -68,10 +68,12 @@ def split_outside_brackets(text: str, separator: str = ",") -> list[str]:
 
 
 def parse_value(text: str) -> Any:
-    """An int, a float, true / false, none, or the text itself."""
+    """An int, a float, true / false, none, a tuple of these as in (64,32), or the text itself."""
     words = {"true": True, "false": False, "none": None}
     if text.lower() in words:
         return words[text.lower()]
+    if text.startswith("(") and text.endswith(")"):
+        return tuple(parse_value(part) for part in split_outside_brackets(text[1:-1]))
     for read in (int, float):
         try:
             return read(text)
@@ -84,6 +86,8 @@ def format_value(value: Any) -> str:
     """The text that `parse_value` reads back."""
     if value is None or isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"({','.join(map(format_value, value))})"
     return repr(value) if isinstance(value, float) else str(value)
 
 
@@ -128,23 +132,37 @@ def _fits(value: Any, annotation: str) -> bool:
         node = ast.parse(annotation, mode="eval").body
     except SyntaxError:  # any text may stand there
         return True
-    while isinstance(node, ast.BinOp):  # a | b | c leans to the left
-        if _is(value, node.right):
-            return True
-        node = node.left
     return _is(value, node)
 
 
 def _is(value: Any, node: ast.expr) -> bool:
+    if isinstance(node, ast.BinOp):  # a | b
+        return _is(value, node.left) or _is(value, node.right)
     if isinstance(node, ast.Constant) and node.value is None:
         return value is None
     if isinstance(node, ast.Name) and (plain := {kind.__name__: kind for kind in TYPES}.get(node.id)):
         return isinstance(value, (int, float) if plain is float else plain) and isinstance(value, bool) == (
             plain is bool
         )
-    if isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Literal"):
-        return value in (literal if isinstance(literal := ast.literal_eval(node.slice), tuple) else (literal,))
+    if isinstance(node, ast.Subscript):
+        parts = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return _is_one_of(value, ast.unparse(node.value).rpartition(".")[2], parts)
     return True
+
+
+def _is_one_of(value: Any, outer: str, parts: list[ast.expr]) -> bool:
+    """Whether a value fits `outer[parts]`: Literal, Optional, Union, tuple; True for others."""
+    if outer == "Literal":
+        return value in [ast.literal_eval(part) for part in parts]
+    if outer in ("Optional", "Union"):
+        return (outer == "Optional" and value is None) or any(_is(value, part) for part in parts)
+    if outer not in ("tuple", "Tuple"):
+        return True
+    if not isinstance(value, tuple):
+        return False
+    if len(parts) == 2 and isinstance(parts[1], ast.Constant) and parts[1].value is Ellipsis:
+        return all(_is(item, parts[0]) for item in value)
+    return len(value) == len(parts) and all(map(_is, value, parts))
 
 
 def join_choices(choices: Iterable[Choice]) -> str:

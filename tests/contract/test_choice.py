@@ -29,6 +29,7 @@ from dlbench.errors import UsageError, unknown
         (" gat[heads=4, dropout=0.5] ", "gat", {"heads": 4, "dropout": 0.5}),
         ("a[b=true,c=none,d=text,e=-1e-3,f=1e5]", "a", {"b": True, "c": None, "d": "text", "e": -1e-3, "f": 1e5}),
         ("a[inner=cosine[end=0.1],x=1]", "a", {"inner": "cosine[end=0.1]", "x": 1}),
+        ("a[sizes=(64, 32),x=1]", "a", {"sizes": (64, 32), "x": 1}),
         ("timm:resnet18[drop_rate=0.1]", "timm:resnet18", {"drop_rate": 0.1}),
     ],
 )
@@ -50,7 +51,9 @@ def test_a_malformed_choice_says_how_to_write_one(text: str) -> None:
         Choice.parse(text)
 
 
-@pytest.mark.parametrize("value", [3, -2, 0.1, 1e-30, True, False, None, "word", "0.1.2"])
+@pytest.mark.parametrize(
+    "value", [3, -2, 0.1, 1e-30, True, False, None, "word", "0.1.2", (64, 32), (1,), (), (0.5, "x")]
+)
 def test_values_survive_text(value: Any) -> None:
     again = parse_value(format_value(value))
     assert again == value
@@ -86,11 +89,14 @@ def test_a_name_far_from_all_lists_what_there_is() -> None:
     [
         ("depth", "abc", "int"), ("depth", 2.5, "int"), ("depth", True, "int"), ("rate", "x", "float"),
         ("rate", False, "float"), ("both", 1, "bool"), ("pool", 3, "Literal['mean', 'first']"),
-        ("size", "x", "int | None"), ("name", 3, "str"),
+        ("size", "x", "int | None"), ("name", 3, "str"), ("maybe", "x", "Optional[float]"),
+        ("either", 2.5, "typing.Union[int, str]"), ("widths", 3, "tuple[int, ...]"),
+        ("widths", (3, 0.5), "tuple[int, ...]"),
+        ("pair", (1, 2, 3), "tuple[int, float]"), ("pair", ("a", 2), "tuple[int, float]"),
     ],
 )  # fmt: skip
 def test_an_option_of_another_type_is_refused_while_planning(key: str, value: Any, wanted: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(f"option '{key}' of it needs {wanted}, not {str(value).lower()}")):
+    with pytest.raises(UsageError, match=re.escape(f"option '{key}' of it needs {wanted}, not {format_value(value)}")):
         check_options("it", annotated, {key: value})
 
 
@@ -98,6 +104,9 @@ def test_an_option_that_fits_its_annotation_or_has_none_passes() -> None:
     fitting = {"depth": 3, "rate": 1, "both": True, "pool": "first", "size": None, "name": "x", "free": object()}
     check_options("it", annotated, fitting)
     check_options("it", annotated, {"rate": 0.5, "size": 4, "layers": "any text"})
+    check_options("it", annotated, {"maybe": None, "either": "x", "widths": (), "pair": (1, 2)})
+    check_options("it", annotated, {"maybe": 0.5, "either": 3, "widths": (64, 32)})
+    check_options("it", annotated, Choice.parse("it[depth=2,widths=(64,32),pair=(1,0.5)]").options)
 
 
 def test_annotations_that_are_objects_or_any_text_refuse_nothing_that_is_right() -> None:
@@ -114,5 +123,7 @@ def test_annotations_that_are_objects_or_any_text_refuse_nothing_that_is_right()
 def annotated(
     signature: Any, *, depth: int = 1, rate: float = 0.1, both: bool = False, pool: Literal["mean", "first"] = "mean",
     size: int | None = None, name: str = "", layers: OfNoImport = None, free=None,  # noqa: F821
+    maybe: Optional[float] = None, either: typing.Union[int, str] = 1,  # noqa: F821
+    widths: tuple[int, ...] = (), pair: tuple[int, float] = (1, 1.0),
 ) -> None:  # fmt: skip
     """A builder; one of its annotations can't be evaluated here."""
