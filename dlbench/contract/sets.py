@@ -4,7 +4,7 @@ receives. No torch."""
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import NoData
@@ -69,6 +69,16 @@ def at_hand(dataset: DataSet, root: Path) -> DataSet:
     is."""
     sets = (dataset, *dataset.alternatives)
     return next((one for one in sets if is_whole(one, home_of(one, root))), dataset)
+
+
+def rooted(data: Data, dataset: DataSet) -> Data:
+    """The data for a task that reads this set: of several folders, the one whose files were verified comes first."""
+    folders = folders_of(data.root)
+    if len(folders) == 1:
+        return data
+    home = home_of(at_hand(dataset, data.root), data.root)
+    others = [folder for folder in folders if folder != home]
+    return replace(data, root=Path(os.pathsep.join(map(str, [home, *others]))))
 
 
 def is_whole(dataset: DataSet, folder: Path) -> bool:

@@ -11,7 +11,7 @@ from .choice import Options, only_defaults
 from .importing import guest
 from .kinds import InputKind, Kind, OutputKind
 from .recipe import Settings
-from .sets import DataSet
+from .sets import DataSet, rooted
 
 if TYPE_CHECKING:
     from .learner import Learner, Regularizer
@@ -127,6 +127,8 @@ class TaskSpec:
 
     def open(self, data: Data, options: Mapping[str, Any]) -> Any:
         """The loaded task."""
+        if (files := self.files(options)) is not None:
+            data = rooted(data, files)
         return self.load(data, **self._member, **options)
 
     def floor_of(self, options: Mapping[str, Any]) -> float | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from dlbench import DataFile, DataSet, NoData, UsageError
+from dlbench import Classes, DataFile, DataSet, Metric, NoData, TaskSpec, UsageError, Vector
 from dlbench.cli import group
 from dlbench.cli.again import replan
 from dlbench.contract.sets import Data, folders_of
@@ -145,6 +145,20 @@ def test_a_set_is_verified_in_the_root_that_has_all_of_it(two: Path, tmp_path: P
     assert {file.path.parent for file in found.files} == {tmp_path / "b"}
     missing = DataSet(name="t", files=(DataFile(path="three.txt", sha256=digest),))
     assert state(missing, two, None).files[0].path == tmp_path / "a" / "three.txt"  # where it would be fetched to
+
+
+def test_a_task_reads_its_set_from_the_root_where_it_was_verified(two: Path, tmp_path: Path) -> None:
+    """`a` comes first and has another file of that name."""
+    digest = hashlib.sha256(b"b").hexdigest()
+    files = tuple(DataFile(path=name, sha256=digest) for name in ("one.txt", "two.txt"))
+    spec = TaskSpec(
+        name="t", input_kind=Vector, output_kind=Classes, unit="row", metric=Metric(name="accuracy"), floor=None,
+        data=DataSet(name="s", files=files), load=lambda data: [data.path(f.path) for f in files],
+    )  # fmt: skip
+    data = Data(root=two, cache=tmp_path)
+    assert spec.open(data, {}) == [tmp_path / "b" / "one.txt", tmp_path / "b" / "two.txt"]
+    (tmp_path / "a" / "two.txt").write_text("a")  # now the first root has it all
+    assert spec.open(data, {}) == [tmp_path / "a" / "one.txt", tmp_path / "a" / "two.txt"]
 
 
 def test_several_roots_stay_several(two: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
