@@ -79,7 +79,7 @@ class Catalog:
     providers: dict[tuple[str, str], Source] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     plugins: pluggy.PluginManager = field(default_factory=lambda: _manager())
-    _clashes: dict[tuple[str, str], tuple[str, list[str]]] = field(default_factory=dict)
+    _claims: dict[tuple[str, str], list[tuple[Source, Any]]] = field(default_factory=dict)
     _left_out: dict[tuple[str, str], str] = field(default_factory=dict)
     _sets: dict[str, tuple[str, DataSet]] = field(default_factory=dict)
 
@@ -121,14 +121,30 @@ class Catalog:
 
     def provider(self, kind: str, name: str) -> Source:
         """Who provides a spec."""
+        name = self.plain(kind, name)
         family = f"{name.partition(':')[0]}:*"
         return self.providers.get((kind, name)) or self.providers[kind, family]
+
+    def plain(self, kind: str, name: str) -> str:
+        """The name that a spec goes by here, of a text that may be PLUGIN/NAME (the plugin's entry point or module):
+        without the plugin, unless several claim the name. A text that names nothing is returned as it is."""
+        for source in self.sources if "/" in name and name not in self.specs[kind] else ():
+            for prefix in (f"{source.name}/", f"{source.target}/"):
+                rest = name.removeprefix(prefix)
+                if name.startswith(prefix) and (full := f"{source.name}/{rest}") in self.specs[kind]:
+                    return full
+                family = f"{rest.partition(':')[0]}:*"
+                if name.startswith(prefix) and source in (
+                    self.providers.get((kind, rest)), self.providers.get((kind, family))
+                ):  # fmt: skip
+                    return rest
+        return name
 
     def expand(self, kind: str, text: str) -> list[Choice]:
         """The choices that a text with an optional glob names, in the catalog's order; open families stay out."""
         choice = Choice.parse(text)
         if not any(mark in choice.name for mark in "*?"):
-            return [choice]
+            return [Choice(self.plain(kind, choice.name), choice.options)]
         if choice.name.endswith(":*") and choice.name in self.specs[kind]:
             raise UsageError(f"{choice.name} is an open family: name a member in place of the *")
         names = [n for n in self.specs[kind] if fnmatch.fnmatchcase(n, choice.name) and not n.endswith(":*")]
@@ -154,7 +170,7 @@ class Catalog:
                 self._problem(impl.plugin_name, f"dlbench_cell_finished raised {_line(error)}")
 
     def _get(self, kind: str, name: str) -> Any:
-        known = self.specs[kind]
+        known, name = self.specs[kind], self.plain(kind, name)
         if name in known and not name.endswith(":*"):
             return known[name]
         family, colon, member = name.partition(":")
@@ -211,10 +227,24 @@ class Catalog:
                     continue
                 for spec in specs:
                     self._place(kind, spec, source)
-        for (kind, name), text in self._clashes.items():
-            self.specs[kind].pop(name, None)
-            for plugin in text[1]:
-                self._problem(plugin, text[0])
+        for (kind, name), claims in self._claims.items():
+            if len(claims) > 1:
+                self._settle(kind, name, claims)
+
+    def _settle(self, kind: str, name: str, claims: list[tuple[Source, Any]]) -> None:
+        """A name that several claim is nobody's: each spec goes by PLUGIN/NAME instead, where its plugin has one."""
+        plugins = [source.name for source, _ in claims]
+        del self.specs[kind][name], self.providers[kind, name]
+        own = [f"{plugin}/{name}" for plugin in dict.fromkeys(plugins) if plugins.count(plugin) == 1]
+        what = f"the {kind.removesuffix('s')} {name!r} is claimed by {' and by '.join(plugins)}"
+        text = f"{what}, so " + (f"write {' or '.join(own)}" if own else "nobody can use it")
+        self._left_out[kind, name] = text
+        for plugin in dict.fromkeys(plugins):
+            self._problem(plugin, text)
+        for source, spec in claims:
+            if (full := f"{source.name}/{name}") in own:
+                self.specs[kind][full] = replace(spec, name=full)
+                self.providers[kind, full] = source
 
     def _place(self, kind: str, spec: Any, source: Source) -> None:
         wanted, given = KINDS_OF_SPEC[kind], type(spec)
@@ -229,17 +259,16 @@ class Catalog:
             self._left_out[kind, str(spec.name)] = text
             return
         key = (kind, spec.name)
-        if key in self.providers:
-            first = self.providers[key]
-            what = f"{kind.removesuffix('s')} {spec.name!r}"
-            text = f"the {what} is claimed by {first.name} and by {source.name}, so nobody can use it"
-            self._clashes[key] = (text, [*dict.fromkeys([first.name, source.name])])
+        claims = self._claims.setdefault(key, [])
+        if claims:
+            claims.append((source, spec))
             return
         if isinstance(spec, TaskSpec) and (taken := self._taken_set(spec, source)):
             text = f"the task {spec.name!r} is left out: {taken}"
             self._problem(source.name, text)
             self._left_out[kind, spec.name] = text
             return
+        claims.append((source, spec))
         self.providers[key] = source
         self.specs[kind][spec.name] = spec
 

@@ -211,7 +211,7 @@ def recipe_of(model: ModelSpec, task: TaskSpec, block: Block, settings: Settings
     for key, part in model.recipes.items():
         if isinstance(key, type) and issubclass(key, object) and _matches(key, task):
             own |= part
-    own |= model.recipes.get(task.name, {})
+    own |= model.recipes.get(task.name.rpartition("/")[2], {})  # without the plugin, where a clash has brought it in
     for key in own:
         if key not in MODEL_KEYS and key.partition(".")[2] not in PART_KEYS:
             raise UsageError(f"the model {model.name!r} sets {key!r}: a model may set only {', '.join(MODEL_KEYS)}")

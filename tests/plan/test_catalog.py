@@ -10,7 +10,7 @@ import pytest
 from dlbench.contract.choice import Choice
 from dlbench.errors import UsageError
 from dlbench.plan.catalog import Catalog, Source, check_extra, discover, load_sources
-from workshop import catalog
+from workshop import catalog, cell, planned
 
 MODEL = """
 from dlbench import Classes, Image, ModelSpec
@@ -87,15 +87,27 @@ def test_every_broken_plugin_is_one_line_and_the_rest_works(tmp_path: Path) -> N
     }
 
 
-def test_a_name_claimed_twice_belongs_to_nobody_and_names_both(tmp_path: Path) -> None:
+def test_a_name_claimed_twice_is_nobodys_and_each_goes_by_its_plugin(tmp_path: Path) -> None:
     files = plugins(tmp_path, one=MODEL.format(name="twin"), two=MODEL.format(name="twin"), fine=MODEL.format(name="x"))
     found = discover(files)
-    line = "the model 'twin' is claimed by one.py and by two.py, so nobody can use it"
+    line = "the model 'twin' is claimed by one.py and by two.py, so write one.py/twin or two.py/twin"
     assert found.problems == {"one.py": line, "two.py": line}
     assert "twin" not in found.specs["models"]
     assert found.model("x")
-    with pytest.raises(UsageError, match="there is no model 'twin'"):
+    with pytest.raises(UsageError, match=r"the model 'twin' is claimed by one\.py and by two\.py, so write"):
         found.model("twin")
+    for name, file in (("one.py/twin", files[0]), ("two.py/twin", files[1])):
+        assert found.model(name).name == name
+        assert found.provider("models", name).target == file
+        assert [str(choice) for choice in found.expand("models", f"{name}[width=4]")] == [f"{name}[width=4]"]
+    assert [str(choice) for choice in found.expand("models", "*twin")] == ["one.py/twin", "two.py/twin"]
+
+
+def test_a_plugin_that_claims_a_name_twice_has_it_not_at_all(tmp_path: Path) -> None:
+    twice = MODEL.format(name="twin") + "    yield ModelSpec(name='twin', build=build, accepts=[(Image, Classes)])\n"
+    found = discover(plugins(tmp_path, one=twice))
+    assert found.problems == {"one.py": "the model 'twin' is claimed by one.py and by one.py, so nobody can use it"}
+    assert not [name for name in found.specs["models"] if "twin" in name]
 
 
 def test_a_clash_with_a_built_in_name_leaves_the_other_names_of_both(tmp_path: Path) -> None:
@@ -103,6 +115,33 @@ def test_a_clash_with_a_built_in_name_leaves_the_other_names_of_both(tmp_path: P
     assert set(found.problems) == {"mlp", "mine.py"}
     assert "mlp" not in found.specs["models"]
     assert found.model("perceptron")
+    assert found.model("dlbench_mlp/mlp").name == found.model("mlp/mlp").name == "mlp/mlp"
+    made = planned("dlbench_mlp/mlp", "digits", among=found)
+    (job,) = made.jobs
+    assert job.name.startswith("digits--mlp-mlp--s0--")
+    assert (job.head["model"]["name"], job.head["model"]["plugin"]) == ("mlp/mlp", "mlp")
+
+
+def test_a_clash_is_settled_in_the_child_too(tmp_path: Path) -> None:
+    """Where only one of the two plugins is loaded."""
+    found = discover(plugins(tmp_path, mine=MODEL.format(name="perceptron")))
+    body = cell("mlp/perceptron", "digits", {"budget.steps": 1}, among=found)
+    made = planned("mlp/perceptron", "digits", {"budget.steps": 1}, among=found)
+    alone = load_sources(made.jobs[0].sources)
+    assert "perceptron" in alone.specs["models"]
+    assert cell("mlp/perceptron", "digits", {"budget.steps": 1}, among=alone)["metrics"] == body["metrics"]
+
+
+def test_a_plugin_may_be_named_where_nothing_clashes_and_the_row_is_the_same() -> None:
+    found = catalog()
+    for text in ("cnn/lenet5", "dlbench_cnn/lenet5"):
+        assert found.plain("models", text) == "lenet5"
+        assert planned(text, "vision/digits").jobs[0].name == planned("lenet5", "digits").jobs[0].name
+    assert found.plain("models", "timm/timm:resnet18") == "timm:resnet18"
+    assert found.provider("tasks", "dlbench_vision/digits").name == "vision"
+    for wrong in ("mlp/lenet5", "cnn/lenet55", "nobody/lenet5", "a/b/c"):
+        with pytest.raises(UsageError, match="there is no model"):
+            found.model(wrong)
 
 
 def test_two_files_of_one_name_are_a_problem_not_a_crash(tmp_path: Path) -> None:
