@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from .contract.syntax import SyntaxBatch as SyntaxBatch
     from .contract.syntax import SyntaxGraph as SyntaxGraph
     from .contract.syntax import WordTags as WordTags
+    from .contract.specs import TrackerSpec as TrackerSpec
     from .contract.values import DynamicGraphBatch as DynamicGraphBatch
     from .contract.values import GraphBatch as GraphBatch
     from .contract.values import HypergraphBatch as HypergraphBatch
@@ -105,7 +106,7 @@ _HOMES = {
     "contract.schedule": ("Factor", "Progress", "Stop"),
     "contract.specs": (
         "ModelSpec", "TaskSpec", "Metric", "Reference", "OptimizerSpec", "ScheduleSpec", "RegularizerSpec",
-        "InitializerSpec", "Suite", "Block", "ProfileProtocol",
+        "InitializerSpec", "Suite", "Block", "ProfileProtocol", "TrackerSpec",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -70,6 +70,7 @@ folders = options(
     click.option("--no-profile", is_flag=True, help="Train and judge only."),
 )
 only = click.option("--only-profile", is_flag=True, help="Measure speed and memory only.")
+track = click.option("--track", multiple=True, metavar="TRACKER", help="Also write to tensorboard, mlflow or wandb.")
 how = options(
     click.option("--fresh", is_flag=True, help="Run everything again, also what is done."),
     click.option("--accept-stale", is_flag=True, help="Keep what was made under other versions of packages."),
@@ -91,6 +92,7 @@ how = options(
 @where
 @folders
 @only
+@track
 @how
 def command(**given: Any) -> None:
     """Train, judge and measure every model on every task that fits, and print the table.
@@ -107,6 +109,7 @@ def command(**given: Any) -> None:
         runner = runner_of(catalog, request, limits, given)
         show_plan(made, set(runner.look_up(made.jobs)), given["as_json"])
         return
+    catalog.track(given["track"], given["results"])
     if made.missing and not given["offline"]:
         fetch_missing(made, request)
         made = plan(catalog, request)

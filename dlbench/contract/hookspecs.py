@@ -3,14 +3,23 @@ through the entry-point group `dlbench` or with `-p`. Order never matters; a nam
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
     from ..results import Record
-    from .specs import InitializerSpec, ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+    from .specs import (
+        InitializerSpec,
+        ModelSpec,
+        OptimizerSpec,
+        RegularizerSpec,
+        ScheduleSpec,
+        Suite,
+        TaskSpec,
+        TrackerSpec,
+    )
 
 hookspec = pluggy.HookspecMarker("dlbench")
 hookimpl = pluggy.HookimplMarker("dlbench")
@@ -49,6 +58,17 @@ def dlbench_initializers() -> Iterable[InitializerSpec]:  # type: ignore[empty-b
 @hookspec
 def dlbench_suites() -> Iterable[Suite]:  # type: ignore[empty-body]
     """Named grids of models x tasks x recipe variants x seeds."""
+
+
+@hookspec
+def dlbench_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
+    """Where runs can be followed: `build(folder, **options)` gives an object with the two hooks below."""
+
+
+@hookspec
+def dlbench_cell_progress(cell: Mapping[str, Any], fold: int, point: Mapping[str, Any]) -> None:
+    """Called in the parent process after each evaluation of a cell: `cell` is what its record will say and is known
+    before it ends, `point` the new point of the fold's curve."""
 
 
 @hookspec

@@ -207,6 +207,17 @@ class InitializerSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrackerSpec:
+    """Somewhere to follow runs, switched on by `dlbench run --track NAME`. `build(folder, **options)` gets a folder of
+    its own inside the results and returns an object with the hooks of observers: `dlbench_cell_progress`,
+    `dlbench_cell_finished`, or one of them. It is called before anything runs, so what is missing should be raised
+    there, as UsageError."""
+
+    name: str
+    build: Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProfileProtocol:
     """How long a profile measures: `rounds` blocks of at least `block_s` seconds, after a warm-up of at least
     `warmup_s`, in each of `launches` fresh processes."""

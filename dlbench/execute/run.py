@@ -118,12 +118,16 @@ class Runner:
                 self.display.started(job, position[job.name], len(todo))
                 yield self._message(job)
 
-        for done in executor.run(messages(), lambda point: self.display.progress(todo[point["id"]], point)):
+        for done in executor.run(messages(), lambda message: self._progress(todo[message["id"]], message)):
             job = todo[done["id"]]
             record = self._conclude(job, outcome_of(done, self.limits))
             if record is not None:
                 records[job.name] = record
         return records
+
+    def _progress(self, job: Job, message: Message) -> None:
+        self.display.progress(job, message)
+        self.catalog.follow(self._described(job), message["fold"], message["point"])
 
     def _profiles(self, profiles: list[Job], executor: LocalExecutor) -> dict[str, Record]:
         """The first launch of every profile, then the second of every one, and so on: a machine whose pace changes
@@ -219,21 +223,26 @@ class Runner:
         shared = ["device_shared"] if self.jobs > 1 and job.protocol is None else []
         flags = list(dict.fromkeys([*job.flags, *shared, *body.pop("flags", [])]))
         record = Record({
-            "schema": SCHEMA, "name": job.name, "type": "profile" if job.protocol else "cell", "created": now(),
-            "dlbench": __version__, "protocol": PROTOCOL, "command": self.command, "suite": job.suite,
-            "variant": job.variant, "seed": job.seed, **job.head, "square": job.square, "inputs": inputs,
-            "recipe": job.recipe.recipe.as_settings(), "layers": dict(job.recipe.layers),
-            "runtime": job.runtime.as_dict(), "status": result["status"], "reason": result["reason"],
-            "where": result["where"], "flags": flags, "limits": asdict(self.limits),
+            **self._described(job), "created": now(), "inputs": inputs, "status": result["status"],
+            "reason": result["reason"], "where": result["where"], "flags": flags, "limits": asdict(self.limits),
             "environment": {**fingerprint(job.runtime.device), **cuda}, **body,
             **({"fault": result["fault"]} if "fault" in result else {}),
-            **({"tuned": dict(job.tuned)} if job.tuned is not None else {}),
-            **({"treatment": treatment} if (treatment := treatment_of(job)) else {}),
         })  # fmt: skip
         self.results.save(record)
         self.display.finished(job, record)
         self.catalog.announce(record)
         return record
+
+    def _described(self, job: Job) -> dict[str, Any]:
+        """What a job's record says that is known before it runs."""
+        return {
+            "schema": SCHEMA, "name": job.name, "type": "profile" if job.protocol else "cell", "dlbench": __version__,
+            "protocol": PROTOCOL, "command": self.command, "suite": job.suite, "variant": job.variant,
+            "seed": job.seed, **job.head, "square": job.square, "recipe": job.recipe.recipe.as_settings(),
+            "layers": dict(job.recipe.layers), "runtime": job.runtime.as_dict(),
+            **({"tuned": dict(job.tuned)} if job.tuned is not None else {}),
+            **({"treatment": treatment} if (treatment := treatment_of(job)) else {}),
+        }  # fmt: skip
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -10,10 +10,9 @@ import copy
 import fnmatch
 import importlib
 import importlib.util
-import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,10 +25,20 @@ from ..contract import hookspecs
 from ..contract.choice import Choice, Options, check_options, option_defaults
 from ..contract.importing import guest
 from ..contract.sets import DataSet
-from ..contract.specs import InitializerSpec, ModelSpec, OptimizerSpec, RegularizerSpec, ScheduleSpec, Suite, TaskSpec
+from ..contract.specs import (
+    InitializerSpec,
+    ModelSpec,
+    OptimizerSpec,
+    RegularizerSpec,
+    ScheduleSpec,
+    Suite,
+    TaskSpec,
+    TrackerSpec,
+)
 from ..contract.vetting import Fault, vet
 from ..errors import UsageError, unknown
 from . import installed
+from .hooks import line_of, manager, wrong_arguments
 
 KINDS_OF_SPEC: dict[str, type] = {
     "models": ModelSpec,
@@ -39,6 +48,7 @@ KINDS_OF_SPEC: dict[str, type] = {
     "regularizers": RegularizerSpec,
     "initializers": InitializerSpec,
     "suites": Suite,
+    "trackers": TrackerSpec,
 }
 
 
@@ -78,7 +88,7 @@ class Catalog:
     specs: dict[str, dict[str, Any]] = field(default_factory=lambda: {kind: {} for kind in KINDS_OF_SPEC})
     providers: dict[tuple[str, str], Source] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
-    plugins: pluggy.PluginManager = field(default_factory=lambda: _manager())
+    plugins: pluggy.PluginManager = field(default_factory=lambda: manager())
     _claims: dict[tuple[str, str], list[tuple[Source, Any]]] = field(default_factory=dict)
     _left_out: dict[tuple[str, str], str] = field(default_factory=dict)
     _sets: dict[str, tuple[str, DataSet]] = field(default_factory=dict)
@@ -160,14 +170,35 @@ class Catalog:
             self.model(choice.name, choice.options)  # what it wraps must be right too
         return choice
 
-    def announce(self, record: Any) -> None:
-        """Tell every observer of a finished record; one that raises or leaves costs a warning. Each gets a copy."""
-        for impl in self.plugins.hook.dlbench_cell_finished.get_hookimpls():
+    def track(self, choices: Iterable[str], results: Path) -> None:
+        """Let these trackers observe, each with a folder of its name in the results; raises UsageError where one isn't
+        there or can't be built."""
+        for choice in dict.fromkeys(map(Choice.parse, choices)):
+            spec = self._get("trackers", self.checked("trackers", choice).name)
             try:
                 with guest():
-                    impl.function(*[copy.deepcopy(record)][: len(impl.argnames)])
+                    tracker = spec.build(results / choice.name, **dict(choice.options))
             except (Exception, SystemExit) as error:
-                self._problem(impl.plugin_name, f"dlbench_cell_finished raised {_line(error)}")
+                text = str(error) if isinstance(error, UsageError) else line_of(error)
+                raise UsageError(f"--track {choice}: {text}") from error
+            self.plugins.register(tracker, name=f"tracker {choice}")
+
+    def announce(self, record: Any) -> None:
+        """Tell every observer of a finished record."""
+        self._tell("dlbench_cell_finished", record=record)
+
+    def follow(self, cell: Any, fold: int, point: Any) -> None:
+        """Tell every observer of a cell's new point of its curve."""
+        self._tell("dlbench_cell_progress", cell=cell, fold=fold, point=point)
+
+    def _tell(self, hook: str, **given: Any) -> None:
+        """An observer that raises or leaves costs a warning. Each gets copies of what it asks for."""
+        for impl in getattr(self.plugins.hook, hook).get_hookimpls():
+            try:
+                with guest():
+                    impl.function(*[copy.deepcopy(given[name]) for name in impl.argnames])
+            except (Exception, SystemExit) as error:
+                self._problem(impl.plugin_name, f"{hook} raised {line_of(error)}")
 
     def _get(self, kind: str, name: str) -> Any:
         known, name = self.specs[kind], self.plain(kind, name)
@@ -192,12 +223,12 @@ class Catalog:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
-            self._problem(source.name, f"can't be imported: {_line(error)}")
+            self._problem(source.name, f"can't be imported: {line_of(error)}")
             return
         if self.plugins.get_plugin(source.name) not in (None, module):
             self._problem(source.name, f"is the name of two plugins; {source.target} is left out")
             return
-        if fault := _wrong_arguments(self.plugins, module):
+        if fault := wrong_arguments(self.plugins, module):
             self._problem(source.name, fault)
             return
         try:
@@ -206,7 +237,7 @@ class Catalog:
         except pluggy.PluginValidationError as error:
             if self.plugins.is_registered(module):  # with the hooks before this one
                 self.plugins.unregister(module)
-            self._problem(source.name, f"has a hook that can't be called: {_line(error)}")
+            self._problem(source.name, f"has a hook that can't be called: {line_of(error)}")
             return
         self.sources.append(source)
         for name in vars(module):
@@ -223,7 +254,7 @@ class Catalog:
                     with guest():
                         specs = list(impl.function())
                 except (Exception, SystemExit) as error:
-                    self._problem(source.name, f"dlbench_{kind} raised {_line(error)}")
+                    self._problem(source.name, f"dlbench_{kind} raised {line_of(error)}")
                     continue
                 for spec in specs:
                     self._place(kind, spec, source)
@@ -347,55 +378,3 @@ def _common(first: Iterable[tuple[type, type]], second: Iterable[tuple[type, typ
 def _plugin_name(text: str) -> str:
     """A file keeps its ending, so that `-p mlp.py` doesn't take the name of the plugin mlp."""
     return Path(text).name if text.endswith(".py") else text
-
-
-class _Manager(pluggy.PluginManager):
-    """Finds hooks by the prefix `dlbench_`, as pytest finds `pytest_`."""
-
-    def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
-        if not name.startswith("dlbench_") and not _is_marked(plugin, name):
-            return None
-        options = super().parse_hookimpl_opts(plugin, name)
-        if options is not None or not name.startswith("dlbench_"):
-            return options
-        function: Callable[..., Any] | None = getattr(plugin, name, None)
-        if not callable(function) or not hasattr(hookspecs, name):
-            return None
-        return {"hookwrapper": False, "wrapper": False, "optionalhook": False, "tryfirst": False,
-                "trylast": False, "specname": None}  # fmt: skip
-
-
-def _is_marked(plugin: Any, name: str) -> bool:
-    """Whether `hookimpl` marks a function of another name; asked first, because pluggy looks long at each name."""
-    value = getattr(plugin, name, None) if not isinstance(plugin, ModuleType) else vars(plugin).get(name)
-    return inspect.isroutine(value) and hasattr(value, "dlbench_impl")
-
-
-def _manager() -> pluggy.PluginManager:
-    manager = _Manager("dlbench")
-    manager.add_hookspecs(hookspecs)
-    return manager
-
-
-def _wrong_arguments(manager: pluggy.PluginManager, module: ModuleType) -> str:
-    """What is wrong with the parameters of a module's hooks; empty where nothing is."""
-    for name in dir(module):
-        options = manager.parse_hookimpl_opts(module, name)
-        hook = getattr(manager.hook, options["specname"] or name, None) if options else None
-        if options is None or hook is None or hook.spec is None:
-            continue
-        given = pluggy.HookImpl(module, "", getattr(module, name), options).argnames
-        if strange := [text for text in given if text not in hook.spec.argnames]:
-            takes = f"its argument is {hook.spec.argnames[0]!r}" if hook.spec.argnames else "it takes no argument"
-            return f"{name} has an argument {strange[0]!r}: {takes}"
-    return ""
-
-
-def _line(error: BaseException) -> str:
-    """One line: the error, and the place in the plugin that raised it."""
-    import traceback
-
-    text = " ".join(str(error).split())[:200]
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {text}{place}"

@@ -189,6 +189,7 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path 
         report({
             "share": (fold + share) / folds, "epoch": point["epoch"], "metric": metric.name,
             "value": point["val"][metric.name], "unit": metric.unit, "seconds": point["seconds"],
+            "fold": fold, "point": point,
         })  # fmt: skip
 
     trainer = Trainer(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,7 @@ def outcome(folder: Path, catalog: Catalog) -> tuple[list[Plan], dict[str, Recor
     """All of the page's `dlbench run`, planned one by one and run by one fork server, because its start is slow."""
     plans = [planned(words) for words in RUNS]
     jobs = [job for made in plans for job in made.cells]
+    catalog.track([words[words.index("--track") + 1] for words in RUNS if "--track" in words], folder / "runs")
     runner = Runner(
         catalog=catalog, results=Results(folder / "runs"), display=Quiet(), limits=Limits(timeout_s=120),
         data_root=folder / "no-data", cache=folder / "cache", command="test",
@@ -96,6 +100,14 @@ def test_the_observer_of_the_page_saw_every_record(
     assert catalog.problems == {}
 
 
+def test_the_tracker_of_the_page_saw_curves_and_ends(
+    folder: Path, outcome: tuple[list[Plan], dict[str, Record]]
+) -> None:
+    lines = (folder / "runs" / "bell" / "rung.txt").read_text().splitlines()
+    assert {line for line in lines if line.endswith(": ok")} == {f"{name}: ok" for name in outcome[1]}
+    assert any(" step 34: loss " in line for line in lines)
+
+
 @pytest.mark.parametrize("words", CHECKS, ids=[shlex.join(words) for words in CHECKS])
 def test_a_check_of_the_page_holds(words: list[str], folder: Path) -> None:
     plugin = check.command.make_context("dlbench check", words[1:]).params["plugin"]
@@ -105,8 +117,12 @@ def test_a_check_of_the_page_holds(words: list[str], folder: Path) -> None:
 
 
 def test_the_test_of_the_page_passes(folder: Path) -> None:
-    (test,) = [b.title for b in blocks(PAGE) if b.title and b.title.startswith("test_")]
+    test, with_fixture = [b.title for b in blocks(PAGE) if b.title and b.title.startswith("test_")]
     import_source(str(folder / test)).test_the_plugin_conforms()
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-p", "dlbench.testing.pytest_plugin", "-p", "no:cacheprovider"]
+    done = subprocess.run([*command, with_fixture], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_file_of_the_page_is_used_by_a_command(folder: Path) -> None:
