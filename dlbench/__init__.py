@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+API_VERSION = 1
+"""Of what plugins import: raised when a public name, method or parameter goes away (docs/api.md)."""
 
 if TYPE_CHECKING:
     from .contract.hookspecs import hookimpl as hookimpl
@@ -110,7 +112,7 @@ _HOMES = {
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-__all__ = ["__version__", *_HOME_OF]
+__all__ = ["API_VERSION", "__version__", *_HOME_OF]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,5 @@
-"""Writes the generated pages: docs/cli.md, docs/catalog.md, docs/matrix.md, results/README.md. Run it after a change of
-a command, of a built-in plugin or of published results:
+"""Writes the generated pages: docs/cli.md, docs/catalog.md, docs/matrix.md, docs/api.md, results/README.md. Run it
+after a change of a command, of a built-in plugin, of a public name or of published results:
 
 python docs/generate.py
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+import dlbench
 from dlbench.cli import group
 from dlbench.contract.choice import format_value, option_defaults
 from dlbench.contract.specs import ModelSpec, Suite, TaskSpec
@@ -161,6 +162,27 @@ def matrix_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+# --- names that plugins import ----------------------------------------------------------------------------
+
+
+def api_page() -> str:
+    """The public modules, each with its names."""
+    sys.path.insert(0, str(DOCS))
+    import api
+
+    parts = [
+        "# What plugins may import",
+        f"{NOTICE}\n\nVersion {dlbench.API_VERSION} of the interface: `dlbench.API_VERSION`. While it stays, no name, "
+        "method or parameter on this page goes away, and none becomes obligatory; more may come. A parameter with a "
+        "default is written `name=`. Everything else in the package may change.",
+        "## Hooks",
+        "```text\n" + "\n".join(api.hooks()) + "\n```",
+    ]
+    for module in api.modules():
+        parts += [f"## {module}", "```text\n" + "\n".join(api.lines(module)) + "\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
 # --- results ----------------------------------------------------------------------------------------------
 
 
@@ -195,6 +217,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "cli.md": cli_page,
     "catalog.md": catalog_page,
     "matrix.md": matrix_page,
+    "api.md": api_page,
     "../results/README.md": results_page,
 }
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .tables import CsvTable as CsvTable
 
 _HOMES = {"ImageFolder": "folders", "CsvTable": "tables"}  # with torch, so they come when they are asked for
+__all__ = ["CsvTable", "Data", "DataFile", "DataSet", "ImageFolder", "at_hand"]
 
 
 def __getattr__(name: str) -> Any:

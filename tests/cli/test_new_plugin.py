@@ -66,3 +66,12 @@ def test_a_generated_package_passes_its_own_tests_and_the_conformance_kit(kind: 
     assert done.returncode == 0, done.stdout
     last = done.stdout.splitlines()[-1]
     assert int(last.split()[0]) >= 3, last
+
+
+def test_what_an_author_types_is_short() -> None:
+    """`.ci/run` runs it, with pip."""
+    script = (Path(__file__).resolve().parents[2] / ".ci" / "author").read_text()
+    typed = [line for line in script.splitlines() if line.strip() and not line.startswith("#")]
+    assert len(typed) < 60
+    for step in ("dlbench new-plugin", "pytest --dlbench", "pip install", "dlbench run", "dlbench publish"):
+        assert any(step in line for line in typed), step
