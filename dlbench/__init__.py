@@ -69,10 +69,10 @@ if TYPE_CHECKING:
     from .contract.specs import ScheduleSpec as ScheduleSpec
     from .contract.specs import Suite as Suite
     from .contract.specs import TaskSpec as TaskSpec
+    from .contract.specs import TrackerSpec as TrackerSpec
     from .contract.syntax import SyntaxBatch as SyntaxBatch
     from .contract.syntax import SyntaxGraph as SyntaxGraph
     from .contract.syntax import WordTags as WordTags
-    from .contract.specs import TrackerSpec as TrackerSpec
     from .contract.values import DynamicGraphBatch as DynamicGraphBatch
     from .contract.values import GraphBatch as GraphBatch
     from .contract.values import HypergraphBatch as HypergraphBatch
