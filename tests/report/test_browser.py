@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,21 +72,21 @@ def width_of(page: Any) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth"))
 
 
-@pytest.mark.timing
 @pytest.mark.slow
 def test_a_page_of_500_rows_opens_and_sorts_within_three_seconds(browser: Any, tmp_path: Path) -> None:
-    path = tmp_path / "page.html"
-    if not path.exists():
-        written(folder(tmp_path / "r", many(500)), path)
-    began = time.perf_counter()
-    with opened(browser, path) as page:
-        page.get_by_role("button", name="params").first.click()
-        page.get_by_role("button", name="score").first.click()
-        first = page.locator("tr.line button.row").first.inner_text()
-        took = time.perf_counter() - began
+    """By the time that the page's thread works, as other processes of a busy machine keep it waiting."""
+    written(folder(tmp_path / "r", many(500)), tmp_path / "page.html")
+    with opened(browser, tmp_path / "page.html") as page:
+        session = page.context.new_cdp_session(page)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.reload()
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
+        page.locator("th[data-column=params] button").first.click()
+        page.locator("th[data-column=mean] button").first.click()
+        metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
         assert page.locator("tr.line").count() == 500
-    assert first == "model490"
-    assert took < LIMIT_S
+        assert page.locator("tr.line button.row").first.inner_text() == "model490"
+    assert 0.05 < metrics["TaskDuration"] < LIMIT_S
 
 
 def test_headings_sort_within_each_task(browser: Any, small: Path) -> None:

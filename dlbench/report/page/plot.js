@@ -156,7 +156,7 @@ function frontOf(points, x) {
 }
 
 function linesOf(points, panel, y, sx, sy, x) {
-  const bySeries = Map.groupBy ? Map.groupBy(points, (p) => p.series) : grouped(points);
+  const bySeries = grouped(points);
   const few = bySeries.size <= 8 && panel.kind === 'curve' && y.key === 'val';
   return [...bySeries].map(([series, mine]) => {
     const d = mine.map((p, i) => `${i && mine[i - 1].i === p.i - 1 ? 'L' : 'M'}${round(p.px)},${round(p.py)}`).join('');
@@ -173,7 +173,10 @@ function linesOf(points, panel, y, sx, sy, x) {
 
 function grouped(points) {
   const found = new Map();
-  for (const p of points) found.set(p.series, [...(found.get(p.series) || []), p]);
+  for (const p of points) {
+    if (!found.has(p.series)) found.set(p.series, []);
+    found.get(p.series).push(p);
+  }
   return found;
 }
 
@@ -214,7 +217,7 @@ function listen(svg, points, panel, x, y) {
     const step = {ArrowRight: 1, ArrowLeft: -1, ArrowDown: 1, ArrowUp: -1}[event.key];
     if (step) {
       const lines = panel.kind === 'curve' || panel.kind === 'rank';
-      const list = lines && current && event.key.length < 10 && /Up|Down/.test(event.key)
+      const list = lines && current && /Up|Down/.test(event.key)
         ? alike(points, current, step) : lines ? points : byPlace;
       const at = current ? list.indexOf(current) + step : 0;
       select(list[Math.max(0, Math.min(list.length - 1, at))]);
