@@ -67,12 +67,11 @@ def _line(folder: Path, makings: Makings, base: str) -> list[str]:
 
 
 def best(rows: list[dict[str, Any]]) -> Iterator[str]:
-    """Of each task the ranked row with the best mean over all variants, with its interval."""
+    """Of each task with ranked rows the one with the best mean over all variants, with its interval."""
     for task in dict.fromkeys(row["task"] for row in rows):
         mine = [row for row in rows if row["task"] == task]
         ranked = [row for row in mine if row["rank"]]
-        if not ranked:
-            yield f"{escaped(task)}: no row is ranked"
+        if not ranked:  # profiles alone, or scores that can't be
             continue
         first = max(ranked, key=lambda row: row["mean"] * (1 if row["higher_is_better"] else -1))
         variant = f" ({first['variant']})" if len({row["variant"] for row in mine}) > 1 and first["variant"] else ""

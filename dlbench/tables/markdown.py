@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-MARKS = re.compile(r"(?<=\])(?=[(\[:])")
-"""Between the two halves of a link or a picture."""
+MARKS = re.compile(r"(?<=\])(?=[(\[])|^(?=\[[^]]*\]:)")
+"""Between the two halves of a link or a picture, and before what would say where one leads."""
 
 
 def escaped(text: str) -> str:

@@ -22,7 +22,7 @@ from factories import cell, cells, launch, profile
 FORMULAS = ("=1+1", "+1+1", "-1+1", "@SUM(A1)", "=cmd|' /C calc'!A0", " =1+1", "'=1+1", "''=x", "＝1+1", "-x")
 MARKUP = (
     "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "![x](http://example.org/x.png)", "[a](javascript:b)",
-    "a|b|c", "<!-- end -->", "[x][y]", "\\", "a`b", "# x",
+    "a|b|c", "<!-- end -->", "[x][y]", "[x]: http://example.org", "\\", "a`b", "# x",
 )  # fmt: skip
 LATEX = (r"\input{/etc/passwd}", r"\write18{ls}", "$x$ & y % z", "{", "~^#_")
 NAMES = ("../up", "..", "", "a/b", "a b", "a\nb", "-rf", ".hidden", "x" * 300, "x" * 10**7, "a\0b", "C:\\x")
@@ -77,6 +77,7 @@ def test_markdown_has_no_tag_link_picture_or_column_of_a_text(text: str) -> None
         assert "<" not in shown
         assert not re.search(r"(?<!\\)\]\(", shown)
         assert "][" not in shown
+        assert not re.search(r"^- \[[^]]*\]:", shown, flags=re.MULTILINE)
         tables = [line for line in shown.splitlines() if line.startswith("|")]
         counts = {len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) for line in tables}
         assert len(counts) == 2, "as many columns as the two headers have"
