@@ -2,7 +2,8 @@
 
 A results folder holds `records/NAME.json`, `logs/NAME.log`, where asked `pictures/NAME--PICTURE.png`, and, for
 each suite that ran, `suites/SUITE.json`: which record stands for which square of the grid. The last is how an edited
-model never shows old numbers: its new records take the squares over.
+model never shows old numbers: its new records take the squares over. A folder of many records has subfolders (see
+`records.shards`), and what was read of them is remembered (see `records.memory`).
 
 The body of a record (all times in seconds, all sizes in bytes):
 
@@ -38,54 +39,26 @@ of a profile:
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 from .integrity import NAME, SUMS, Verification, altered, missing, parsed, read_sums, said_missing, verifications
 from .integrity import SCHEMA as SCHEMA
 from .integrity import STATUSES as STATUSES
-
-
-@dataclass(frozen=True)
-class Record:
-    """The immutable result of one cell or one profile. Fields that this version doesn't know are kept."""
-
-    body: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return str(self.body["name"])
-
-    @property
-    def status(self) -> str:
-        return str(self.body["status"])
-
-    @property
-    def is_profile(self) -> bool:
-        return bool(self.body["type"] == "profile")
-
-    def __getitem__(self, key: str) -> Any:
-        return self.body[key]
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self.body.get(key, default)
-
-
-def is_done(record: Record | None, limits: dict[str, Any]) -> bool:
-    """Whether a cell needs no new run under today's limits (`timeout_s`, `memory_bytes`; None: no limit)."""
-    if record is None or record.status == "no_data" or record.get("fault") == "core":
-        return False
-    if record.status in ("timeout", "oom"):
-        key = "timeout_s" if record.status == "timeout" else "memory_bytes"
-        then, now = (record.get("limits") or {}).get(key), limits.get(key)
-        return then is None or (now is not None and now <= then)
-    return True
+from .records import shards
+from .records.memory import FEW, Memory, Stamp, is_settled, stamp_of
+from .records.record import Record as Record
+from .records.record import is_done as is_done
+from .records.writing import json_text as json_text
+from .records.writing import write_json as write_json
+from .records.writing import write_text as write_text
 
 
 class BySuite(dict[str, list[Record]]):
@@ -99,35 +72,93 @@ class BySuite(dict[str, list[Record]]):
 
 
 class Results:
-    """A results folder. `problems` collects a sentence for each file in it that can't be read."""
+    """A results folder. `problems` collects a sentence for each file in it that can't be read. `cache`: where what was
+    read of a large folder is remembered; None: nowhere."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, cache: Path | None = None) -> None:
+        self.root, self.cache = Path(root), cache
         self.problems: list[str] = []
+
+    @cached_property
+    def _memory(self) -> Memory | None:
+        """None for a folder of few records."""
+        many = shards.is_split(self.root) or sum(1 for _ in shards.files_in(self.root / shards.RECORDS)) > FEW
+        return Memory(self.root, self.cache) if many else None
 
     def load(self, name: str) -> Record | None:
         """The record of this name; None if there is none or its file can't be read."""
-        path = self.root / "records" / f"{name}.json"
+        return self._read(self.path_of(name), name)
+
+    def _read(self, path: Path | str, name: str, stat: os.stat_result | None = None) -> Record | None:
         try:
-            return read_record(path)
+            if self._memory is None:
+                return read_record(Path(path))
+            stamp = stamp_of(stat or os.stat(path))
+            known = self._memory.get(name, stamp)
+            if known is None:
+                settled, record = is_settled(stamp), read_record(Path(path))
+                if not settled:
+                    return record
+                known = self._memory.put(name, stamp, record.body, record.facts)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             self._problem(str(error))
             return None
+        return Record(*known, partial(_whole, path, stamp), shards.shard_in(path))
+
+    def scan(self) -> dict[str, Record]:
+        """The records of all files, by the file's name. What can't be read is a problem."""
+        found = {}
+        for entry in shards.files_in(self.root / shards.RECORDS):
+            name = entry.name.removesuffix(".json")
+            try:
+                stat = entry.stat() if self._memory else None
+            except OSError:
+                continue
+            if (record := self._read(entry.path, name, stat)) is not None:
+                found[name] = record
+        if self._memory is not None:
+            self._memory.save(found)
+        return found
+
+    def find(self, names: Collection[str]) -> dict[str, Record]:
+        """The records of these names that are there and can be read."""
+        if len(names) > FEW:
+            found = self.scan()
+            return {name: found[name] for name in names if name in found}
+        return {name: record for name in names if (record := self.load(name)) is not None}
+
+    def path_of(self, name: str) -> Path:
+        """Where a record's file lies, or will."""
+        return shards.place_of(self.root, shards.RECORDS, name, ".json")
 
     def save(self, record: Record) -> Path:
         """Write a record: temporary name, fsync, rename."""
-        path = self.root / "records" / f"{record.name}.json"
+        path = self.path_of(record.name)
         write_json(path, record.body)
+        self.remember(record.name, path, record)
         return path
 
+    def remember(self, name: str, path: Path, record: Record) -> None:
+        """This record has just been written to its file."""
+        if self._memory is not None:
+            self._memory.put(name, stamp_of(os.stat(path)), record.head, record.facts)
+
+    def make_room(self, more: int) -> None:
+        """Before many records are written: no folder gets more than a few thousand files."""
+        if not shards.is_split(self.root):
+            there = sum(1 for _ in shards.files_in(self.root / shards.RECORDS))
+            if there + more > shards.FLAT:
+                shards.split(self.root)
+                self.__dict__.pop("_memory", None)
+
     def log_path(self, name: str) -> Path:
-        return self.root / "logs" / f"{name}.log"
+        return shards.place_of(self.root, "logs", name, ".log")
 
     def pictures_path(self, name: str) -> Path:
         """What the files of a record's pictures begin with: `--NAME.png` follows."""
-        return self.root / "pictures" / name
+        return shards.place_of(self.root, "pictures", name, "")
 
     def suites(self) -> list[str]:
         """The suites that ran here."""
@@ -141,6 +172,7 @@ class Results:
     def assign(self, suite: str, squares: dict[str, str], tuned: Mapping[str, dict[str, Any]] | None = None) -> None:
         """Let these records stand for these squares; the suite's other squares keep theirs, also those that another
         process assigns at the same moment. `tuned`: how the recipes of some of them were found."""
+        self.make_room(len(squares))
         with self._lock():
             known, before = self._index(suite)
             kept = {square: how for square, how in before.items() if square not in squares}
@@ -165,9 +197,7 @@ class Results:
 
     def _remove(self, name: str) -> None:
         """The files of a record: pictures and log first, as they are found by it."""
-        pictures = self.pictures_path(name)
-        files = [*pictures.parent.glob(f"{name}--*.png"), self.log_path(name), self.root / "records" / f"{name}.json"]
-        for path in files:
+        for path in [*shards.pictures_of(self.root, name), self.log_path(name), self.path_of(name)]:
             path.unlink(missing_ok=True)
 
     def _write_index(self, suite: str, squares: dict[str, str], tuned: dict[str, dict[str, Any]]) -> None:
@@ -178,28 +208,25 @@ class Results:
         """The records that stand for a suite's squares, those that exist."""
         return [record for _, record in self.placed(suite)]
 
-    def placed(self, suite: str) -> list[tuple[str, Record]]:
+    def placed(self, suite: str, found: Mapping[str, Record] | None = None) -> list[tuple[str, Record]]:
         """The suite's squares whose records exist, with the record as it stands there: it may have been made for
-        another suite, variant or tuning."""
-        placed = []
+        another suite, variant or tuning. `found`: the folder's records, where they have been read."""
         squares, tuned = self._index(suite)
+        found = self.find([*squares.values()]) if found is None else found
+        placed = []
         for square, name in squares.items():
-            if (record := self.load(name)) is not None:
-                place = json.loads(square)
-                body = {k: v for k, v in record.body.items() if k not in ("tuned", "treatment")}
-                body |= {"suite": suite, "variant": place.get("variant", record.get("variant") or "")}
-                body |= {"treatment": place["treatment"]} if "treatment" in place else {}
-                placed.append((square, Record({**body, **({"tuned": tuned[square]} if square in tuned else {})})))
+            if (record := found.get(name)) is not None:
+                grid = json.loads(square)
+                place = {"suite": suite, "variant": grid.get("variant", record.get("variant") or "")}
+                place |= {"treatment": grid["treatment"]} if "treatment" in grid else {}
+                place |= {"tuned": tuned[square]} if square in tuned else {}
+                placed.append((square, record.placed(place)))
         return placed
 
     def everything(self) -> BySuite:
         """The records that stand for the squares of all suites, and what in the folder can't be read."""
-        by_suite = {suite: self.records(suite) for suite in self.suites()}
-        for path in sorted((self.root / "records").glob("*.json")):
-            try:
-                read_record(path)
-            except (OSError, ValueError) as error:
-                self._problem(str(error))
+        found = self.scan()
+        by_suite = {suite: [record for _, record in self.placed(suite, found)] for suite in self.suites()}
         return BySuite(by_suite, self.problems)
 
     def _index(self, suite: str) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
@@ -220,8 +247,7 @@ class Results:
             return self._index_of_records(suite)
 
     def _index_of_records(self, suite: str) -> tuple[dict[str, str], dict[str, dict[str, Any]]]:
-        records, _ = read_records(sorted((self.root / "records").glob("*.json")))
-        mine = sorted((r for r in records if r["suite"] == suite), key=lambda r: str(r.get("created")))
+        mine = sorted((r for r in self.scan().values() if r["suite"] == suite), key=lambda r: str(r.get("created")))
         placed = {str(r["square"]): r for r in mine if r.get("square")}
         tuned = {square: r["tuned"] for square, r in placed.items() if isinstance(r.get("tuned"), dict)}
         return {square: r.name for square, r in placed.items()}, tuned
@@ -242,13 +268,14 @@ class Results:
             yield
 
 
-def load_by_suite(path: Path) -> BySuite:
+def load_by_suite(path: Path, cache: Path | None = None) -> BySuite:
     """The records under a path, by suite: a results folder, a published folder (with or without its suites above), or
-    one record's file. Raises FileNotFoundError where there are none."""
+    one record's file. Raises FileNotFoundError where there are none. `cache`: where what was read of a large results
+    folder is remembered."""
     if path.is_file():
         record = read_record(path, read_sums(path.parent.parent)[0] if path.parent.name == "records" else None)
         return BySuite({record["suite"]: [record]})
-    results = Results(path)
+    results = Results(path, cache)
     if results.suites():
         found = results.everything()
         if not any(found.values()) and not found.problems:
@@ -274,8 +301,9 @@ def _is_square(square: str, name: Any) -> bool:
 
 def published_under(path: Path) -> list[Path]:
     """The folders at or under a path that hold records, or the checksums of some."""
-    files = [*path.rglob("records/*.json"), *path.rglob(SUMS)]
-    return sorted({file.parent if file.name == SUMS else file.parent.parent for file in files})
+    folders = (path / shards.RECORDS, *path.rglob(shards.RECORDS))
+    holding = [folder for folder in folders if any(shards.files_in(folder))]
+    return sorted({file.parent for file in (*holding, *path.rglob(SUMS))})
 
 
 def read_records(paths: Iterable[Path]) -> tuple[list[Record], list[str]]:
@@ -287,6 +315,14 @@ def read_records(paths: Iterable[Path]) -> tuple[list[Record], list[str]]:
         except (OSError, ValueError) as error:
             problems.append(str(error))
     return records, problems
+
+
+def _whole(path: Path | str, stamp: Stamp) -> dict[str, Any]:
+    """The body of a record's file that was read before."""
+    body = read_record(Path(path)).body
+    if stamp_of(os.stat(path)) != stamp:
+        raise OSError(errno.ESTALE, "it has changed since it was read", str(path))
+    return body
 
 
 def read_record(path: Path, sums: Mapping[str, set[str]] | None = None) -> Record:
@@ -306,41 +342,12 @@ def read_published(folder: Path) -> tuple[list[Record], list[str]]:
     what was published there."""
     sums, problems = read_sums(folder)
     records = []
-    for path in sorted((folder / "records").glob("*.json")):
+    for path in sorted(Path(entry.path) for entry in shards.files_in(folder / shards.RECORDS)):
         try:
             records.append(read_record(path, sums))
         except (OSError, ValueError) as error:
             problems.append(str(error))
     return records, [*problems, *(said_missing(folder, name) for name in missing(folder, sums))]
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON as `write_text` writes."""
-    write_text(path, json_text(value))
-
-
-def json_text(value: Any) -> str:
-    """JSON as records are written."""
-    return json.dumps(value, indent=1, allow_nan=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the whole new one, also after a crash or on a full disk.
-    Raises OSError with the file's name."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
 
 
 def now() -> str:

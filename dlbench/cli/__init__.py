@@ -17,6 +17,7 @@ VERBS = {
     "table": "Print the leaderboard of a results folder.",
     "pick": "Say which model is best within limits, and what would decide it.",
     "forget": "Take rows out of a results folder: failed, stale, or by a filter.",
+    "merge": "Put the results folders of several machines together.",
     "aggregate": "Aggregate models over tasks: Elo, mean rank, interquartile mean, improvability.",
     "compare": "Compare two result sets: better, worse, or can't tell.",
     "race": "Race two models, or two checkouts, side by side: faster, slower, or can't tell.",

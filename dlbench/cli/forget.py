@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..data.root import default_cache
 from ..errors import UsageError
 from ..results import Results
 from .progress import counted
@@ -42,7 +43,7 @@ def command(
         raise UsageError("say what to forget: --where EXPR, --failed or --stale")
     if not (results / "suites").is_dir():
         raise UsageError(f"{results} is no results folder that runs write to: it has no suites/")
-    folder = Results(results)
+    folder = Results(results, default_cache())
     found = to_forget(folder, where, bad_of(failed, stale, plugins))
     for problem in folder.problems:
         click.echo(f"dlbench: {problem}", err=True)

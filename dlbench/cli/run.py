@@ -160,7 +160,7 @@ def runner_of(catalog: Catalog, request: Request, limits: dict[str, Any], given:
 
     return Runner(
         catalog=catalog,
-        results=Results(given["results"]),
+        results=Results(given["results"], request.cache),
         display=make_display(quiet=given["as_json"]),
         limits=Limits(**limits),
         data_root=request.data_root,

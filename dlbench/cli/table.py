@@ -11,7 +11,7 @@ import click
 
 from ..errors import UsageError
 from ..tables.layout import NARROWEST
-from ..tables.rendering import FORMATS, sorted_by
+from ..tables.rendering import FORMATS, WITH_NOTES, sorted_by
 from .run import DEFAULT_RESULTS, NOT_OK
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def rows(by_suite: BySuite, given: Mapping[str, Any]) -> str:
         click.echo(f"dlbench: {len(frame)} of {len(whole)} rows; ranks are those of the whole table", err=True)
     if names is not None:
         return selection.render_columns(frame, names, given["format_"], sort=given["sort"], width=given["width"])
-    notes = leaderboard.notes(by_suite if len(frame) == len(whole) else selection.records_of(by_suite, frame))
+    notes = leaderboard.notes_of_groups(groups[i] for i in frame.index) if given["format_"] in WITH_NOTES else []
     if given["sort"] not in (None, *whole.columns):  # a column made of others
         frame = sorted_by(frame, given["sort"])
         given = {**given, "sort": None}
@@ -105,10 +105,11 @@ def reasons_of(plugins: Iterable[str]) -> Callable[[Record], list[str]]:
 def load(path: Path) -> BySuite:
     """The records under a path, by suite, with `problems`: what can't be read there, which is said. Raises UsageError
     where there are no records."""
+    from ..data.root import default_cache
     from ..results import load_by_suite
 
     try:
-        found = load_by_suite(path)
+        found = load_by_suite(path, default_cache())
     except (OSError, ValueError) as error:
         raise UsageError(str(error)) from error
     for problem in found.problems:

@@ -11,34 +11,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from statistics import fmean, median
-from typing import Any, NamedTuple, TypeGuard
+from typing import Any, NamedTuple
 
 from ..contract.recipe import profile_settings
-from ..integrity import LARGEST_NUMBER
+from ..records.facts import FIGURES as FIGURES
+from ..records.facts import is_number as is_number
+from ..records.facts import launches_of
 from ..results import Record
 
 WORST_FIRST = ("crashed", "failed", "oom", "timeout", "diverged", "no_data")
-
-FIGURES = {
-    "params": ("params",),
-    "flops_per_example": ("flops_per_example", "train"),
-    "train_step_s": ("train", "s_per_step"),
-    "train_step_cpu_s": ("train", "cpu_s_per_step"),
-    "train_examples_per_s": ("train", "units_per_s"),
-    "pipeline_examples_per_s": ("pipeline", "units_per_s"),
-    "infer_step_s": ("infer", "s_per_step"),
-    "infer_step_cpu_s": ("infer", "cpu_s_per_step"),
-    "infer_examples_per_s": ("infer", "units_per_s"),
-    "latency_p50_ms": ("latency_ms", "p50"),
-    "latency_p95_ms": ("latency_ms", "p95"),
-    "train_peak_bytes": ("memory", "train_peak_bytes"),
-    "infer_peak_bytes": ("memory", "infer_peak_bytes"),
-    "energy_j_per_example": ("energy_j_per_example",),
-}
-"""Where a figure stands in a launch, as `dlbench.profile.launch.profile` returns it. Of a list of blocks the median
-counts; absent or null means not measured."""
-
 
 FLOOR_MODEL = "constant"
 """The row that stands for a floor which the task doesn't know."""
@@ -95,8 +78,9 @@ class Group:
     cells: list[Record] = field(default_factory=list)
     profile: Record | None = None
     constant: float | None = None
+    _scores: dict[tuple[str | None, str], dict[int, float]] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
+    @cached_property
     def head(self) -> Record:
         """A record that describes model and task: the newest."""
         records = [*self.cells, *([self.profile] if self.profile else [])]
@@ -111,16 +95,18 @@ class Group:
         """How the row's recipe was found; empty where it wasn't tuned. A profile may be another row's as well."""
         return next((found for cell in self.cells or self.records if (found := cell.get("tuned"))), {})
 
-    @property
+    @cached_property
     def ok(self) -> list[Record]:
-        """The cells that count."""
+        """The cells that count. Like `head`, kept from its first use on: by then a group has its records."""
         return [cell for cell in self.cells if status_of(cell) == "ok"]
 
     def scores(self, metric: str | None = None, split: str = "test") -> dict[int, float]:
         """Seed -> value, over the cells that are ok; the task's own metric where none is named."""
-        name = metric or self.head["task"]["metric"]["name"]
-        found = {int(cell["seed"]): (cell.get("metrics") or {}).get(split, {}).get(name) for cell in self.ok}
-        return {seed: float(value) for seed, value in found.items() if is_number(value)}
+        if (metric, split) not in self._scores:
+            name = metric or self.head["task"]["metric"]["name"]
+            found = {int(cell["seed"]): (cell.get("metrics") or {}).get(split, {}).get(name) for cell in self.ok}
+            self._scores[metric, split] = {seed: float(value) for seed, value in found.items() if is_number(value)}
+        return self._scores[metric, split]
 
     @property
     def floor(self) -> float | None:
@@ -132,14 +118,12 @@ class Group:
         """One of FIGURES, one value per launch that measured it."""
         if self.profile is None or self.profile.status != "ok":
             return []
-        found = [_read(launch, FIGURES[figure]) for launch in self.raw_launches]
-        return [value for value in found if value is not None]
+        return [launch[figure] for launch in self.profile.facts.get("launches", ()) if figure in launch]
 
     @property
     def raw_launches(self) -> list[dict[str, Any]]:
         """The profile's launches as they were recorded."""
-        body = (self.profile.get("profile") if self.profile else None) or {}
-        return list(body.get("launches") or [])
+        return launches_of(self.profile.body) if self.profile else []
 
     def measured(self, figure: str) -> float | None:
         """The median over launches; None where none measured it."""
@@ -160,14 +144,16 @@ class Group:
 def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
     """The groups of all suites, sorted by key. Of several records for one seed the newest counts."""
     found: dict[RowKey, Group] = {}
+    texts = Texts()
     for suite, records in by_suite.items():
-        placed = placed_in_rows(suite, records)
+        placed, mine = placed_in_rows(suite, records, texts), dict[RowKey, Group]()
         for key, record in placed:
             if not record.is_profile:
-                found.setdefault(key, Group(key)).cells.append(record)
-        for group in found.values():
-            group.cells = _newest_per_seed(group.cells)
-        _attach([(key, record) for key, record in placed if record.is_profile], found)
+                mine.setdefault(key, Group(key)).cells.append(record)
+        for group in mine.values():
+            group.cells = _newest_per_seed(group.cells, texts)
+        _attach([(key, record) for key, record in placed if record.is_profile], mine)
+        found |= mine
     for group in found.values():
         floors = [group.key.table._replace(model=FLOOR_MODEL, treatment=name) for name in (group.key.treatment, "")]
         counted = next((found[key] for key in floors if key in found), None)
@@ -176,10 +162,38 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
     return [found[key] for key in sorted(found)]
 
 
-def placed_in_rows(suite: str, records: list[Record]) -> list[tuple[RowKey, Record]]:
+TERMS = ("type", "protocol", "layers", "tuned", "treatment", "recipe", "task")
+"""Parts of a record that its terms are made of."""
+
+
+class Texts:
+    """JSON texts of parts of records, which many records share: each is written once. It keeps what it has seen, so
+    that no other part gets its place in memory."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, str]] = {}
+        self._terms: dict[tuple[Any, ...], dict[str, str]] = {}
+
+    def of(self, part: Any) -> Any:
+        """The text of a dict or a list; anything else as it is."""
+        if not isinstance(part, (dict, list)):
+            return part
+        if id(part) not in self._known:
+            self._known[id(part)] = part, json.dumps(part, sort_keys=True, default=str)
+        return self._known[id(part)][1]
+
+    def terms(self, record: Record) -> dict[str, str]:
+        """`_terms` of a record."""
+        texts = tuple([self.of(record.get(key)) for key in TERMS])
+        if texts not in self._terms:
+            self._terms[texts] = _terms(record)
+        return self._terms[texts]
+
+
+def placed_in_rows(suite: str, records: list[Record], texts: Texts | None = None) -> list[tuple[RowKey, Record]]:
     """The records of a suite, each with the row that it belongs to: also those that its row doesn't show, because newer
     ones stand there, or because it is a profile that another row shows as well."""
-    return list(zip(_complete(_keys(suite, records)), records, strict=True))
+    return list(zip(_complete(_keys(suite, records, texts or Texts())), records, strict=True))
 
 
 def status_of(cell: Record) -> str:
@@ -188,11 +202,6 @@ def status_of(cell: Record) -> str:
         return cell.status
     value = (cell.get("metrics") or {}).get("test", {}).get(cell["task"]["metric"]["name"])
     return "ok" if is_number(value) else "failed"
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a record's value is a finite number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER
 
 
 def named(name: str, options: str, treatment: str = "") -> str:
@@ -213,21 +222,22 @@ def _key(suite: str, record: Record) -> RowKey:
     )  # fmt: skip
 
 
-def _keys(suite: str, records: list[Record]) -> list[RowKey]:
+def _keys(suite: str, records: list[Record], texts: Texts) -> list[RowKey]:
     """The records' keys. Where the terms of one table differ, the older ones' variants say in what."""
     keys = [_key(suite, record) for record in records]
-    tables: dict[RowKey, list[tuple[str, dict[str, str]]]] = {}
-    for key, record in zip(keys, records, strict=True):
-        tables.setdefault(key.table, []).append((_created(record), _terms(record)))
-    today: dict[RowKey, dict[str, str]] = {}
-    for table, dated in tables.items():
-        for _, terms in sorted(dated, key=lambda pair: pair[0]):
-            today.setdefault(table, {}).update(terms)
-    more = [_difference(_terms(record), today[key.table]) for key, record in zip(keys, records, strict=True)]
-    return [
-        key._replace(variant=", ".join(text for text in (key.variant, other) if text))
-        for key, other in zip(keys, more, strict=True)
-    ]
+    tables: dict[RowKey, list[int]] = {}
+    for i, key in enumerate(keys):
+        tables.setdefault(key.table, []).append(i)
+    for members in tables.values():
+        terms = {i: texts.terms(records[i]) for i in members}
+        today: dict[str, str] = {}
+        for i in sorted(members, key=lambda i: _created(records[i])):
+            today.update(terms[i])
+        others = {id(found): _difference(found, today) for found in terms.values()}
+        for i in members:
+            if other := others[id(terms[i])]:
+                keys[i] = keys[i]._replace(variant=", ".join(text for text in (keys[i].variant, other) if text))
+    return keys
 
 
 def _terms(record: Record) -> dict[str, str]:
@@ -277,21 +287,21 @@ def _complete(keys: list[RowKey]) -> list[RowKey]:
     return [complete(key) for key in keys]
 
 
-def _newest_per_seed(cells: list[Record]) -> list[Record]:
+def _newest_per_seed(cells: list[Record], texts: Texts) -> list[Record]:
     """One cell per seed, of the newest program only: an edited model never shows old numbers."""
     newest: dict[int, Record] = {}
     for cell in sorted(cells, key=_created):
         newest[int(cell["seed"])] = cell
-    last = identity(max(newest.values(), key=_created)) if newest else ""
-    return [newest[seed] for seed in sorted(newest) if identity(newest[seed]) == last]
+    last = identity(max(newest.values(), key=_created), texts) if newest else ()
+    return [newest[seed] for seed in sorted(newest) if identity(newest[seed], texts) == last]
 
 
-def identity(cell: Record) -> str:
+def identity(cell: Record, texts: Texts) -> tuple[Any, ...]:
     """What must be the same in all cells of a row: sources, data, recipe, and what else the program read."""
     model, task = cell["model"], cell["task"]
     parts = [model.get("digest"), task.get("digest"), task.get("data_digest"), task["version"], cell.get("recipe")]
     more = [cell.get(key) for key in ("ingredients", "protocol", "inputs", "content_digest")]
-    return json.dumps([*parts, *more], sort_keys=True, default=str)
+    return tuple([texts.of(part) for part in (*parts, *more)])
 
 
 def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
@@ -321,16 +331,6 @@ def _preference(group: Group, profile: Record | None) -> tuple[bool, str]:
         return False, ""
     own = (profile.get("variant") or "", _treatment(profile).get("name", ""))
     return own == (group.key.variant, group.key.treatment), _created(profile)
-
-
-def _read(launch: dict[str, Any], path: tuple[str, ...]) -> float | None:
-    value: Any = launch
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    if isinstance(value, list):
-        blocks = [float(block) for block in value if is_number(block)]
-        return median(blocks) if blocks else None
-    return float(value) if is_number(value) else None
 
 
 def _created(record: Record) -> str:

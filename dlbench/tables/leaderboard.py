@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -23,7 +23,7 @@ from .milestones import COLUMN, columns_of, time_to, times
 from .ranking import Standing, outlying, ranks_of, standing
 from .rendering import FORMULA
 from .rendering import render as render
-from .stats import MIN_FOR_CLAIM, Estimate, binomial_error, mean_interval, metric_range
+from .stats import MIN_FOR_CLAIM, Estimate, binomial_error, mean_interval, metric_range, stdev
 
 COLUMNS = (
     "suite", "task", "task_version", "model", "family", "options", "variant", "metric", "unit", "higher_is_better",
@@ -58,12 +58,16 @@ def rows(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
 
 def rows_and_groups(by_suite: dict[str, list[Record]]) -> tuple[pd.DataFrame, list[Group]]:
     """The leaderboard, and what stands behind each of its rows."""
-    found = groups(by_suite)
+    return rows_of_groups(groups(by_suite), getattr(by_suite, "verifications", ()))
+
+
+def rows_of_groups(found: list[Group], verifications: Iterable[Verification] = ()) -> tuple[pd.DataFrame, list[Group]]:
+    """The leaderboard of these groups, and the groups in the order of its rows."""
     rank, outliers = _standing(found)
     body = [(group, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
     body.sort(key=lambda pair: _order(pair[0].key, pair[1]))
     tuned = (TUNED,) if any(group.tuned for group in found) else ()
-    verified = (VERIFIED,) if _verify(body, getattr(by_suite, "verifications", ())) else ()
+    verified = (VERIFIED,) if _verify(body, verifications) else ()
     frame = _frame([row for _, row in body], (*COLUMNS, *_treated(found), *columns_of(found), *tuned, *verified))
     return frame, [group for group, _ in body]
 
@@ -80,7 +84,11 @@ def _verify(body: Iterable[tuple[Group, dict[str, Any]]], verifications: Iterabl
 
 def metrics(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
     """Every metric of every split, one line each, aggregated over the seeds that are ok."""
-    found = groups(by_suite)
+    return metrics_of_groups(groups(by_suite))
+
+
+def metrics_of_groups(found: list[Group]) -> pd.DataFrame:
+    """`metrics` of these groups, in their order."""
     lines = [line for group in found for line in _metric_lines(group)]
     return _frame(lines, (*METRIC_COLUMNS, *_treated(found)))
 
@@ -91,8 +99,13 @@ def _treated(found: Iterable[Group]) -> tuple[str, ...]:
 
 def notes(by_suite: dict[str, list[Record]]) -> list[str]:
     """What didn't end ok: one line for each row and reason, with the seeds, where it happened and a log."""
+    return notes_of_groups(groups(by_suite))
+
+
+def notes_of_groups(found: Iterable[Group]) -> list[str]:
+    """`notes` of these groups, in the order of their keys."""
     lines = []
-    for group in groups(by_suite):
+    for group in sorted(found, key=lambda group: group.key):
         alike: dict[str, list[Record]] = {}
         for record in group.records:
             status = record.status if record.is_profile else status_of(record)
@@ -105,9 +118,14 @@ def notes(by_suite: dict[str, list[Record]]) -> list[str]:
         for text, records in alike.items():
             seeds = ", ".join(f"{record['seed']}" for record in records if not record.is_profile)
             what = " and ".join([*([f"seed {seeds}"] if seeds else []), *(["profile"] * records[-1].is_profile)])
-            log = "" if text.startswith("no_data") else f"; log: logs/{records[0].name}.log"
+            log = "" if text.startswith("no_data") else f"; log: {log_of(records[0])}"
             lines.append(f"{group.key.task} x {group.key.model_text}, {what}: {text}{log}")
     return lines
+
+
+def log_of(record: Record) -> str:
+    """Where a record's log lies in its results folder."""
+    return "/".join(part for part in ("logs", record.shard, f"{record.name}.log") if part)
 
 
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -194,8 +212,8 @@ def _speed(group: Group) -> dict[str, float | None]:
 
 def _flags(group: Group, estimate: Estimate, outlier: bool) -> list[str]:
     """The union of the records' flags and what only the whole row shows, sorted."""
-    sources = [*(record.body for record in group.records), *group.raw_launches]
-    flags = {str(flag) for source in sources for flag in source.get("flags") or []}
+    flags = {str(flag) for record in group.records for flag in record.get("flags") or []}
+    flags |= {*(group.profile.facts.get("flags", ()) if group.profile else ())}
     floor = yardsticks(group)["floor"]
     if floor is not None and estimate.mean is not None:
         flags.discard("at_floor")

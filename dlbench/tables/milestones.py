@@ -6,16 +6,19 @@ for each milestone of its tasks, behind the fixed ones.
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..records.facts import CLOCKS as CLOCKS_OF_CURVES
+from ..records.facts import reached
 from .groups import Group, is_number
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..results import Record
 
 NUMBER = r"(-?[\d.]+(?:e[+-]?\d+)?)"
 COLUMN = re.compile(rf"time_to_{NUMBER}_s|steps_to_{NUMBER}")
@@ -49,15 +52,9 @@ def time_to(group: Group, target: float, clock: str = "seconds") -> float | None
     ok never got there, because a mean over the lucky ones would flatter."""
     if not group.ok:
         return None
-    metric = group.head["task"]["metric"]
-    sign = 1 if metric["higher_is_better"] else -1
-    totals = []
-    for cell in group.ok:
-        reached = [_first_reached(curve, metric["name"], sign, target, clock) for curve in cell.get("curves") or []]
-        if not reached or any(math.isinf(at) for at in reached):
-            return None
-        totals.append(sum(reached))
-    return fmean(totals)
+    totals = [_reached(cell, target, clock) for cell in group.ok]
+    found = [total for total in totals if total is not None]
+    return fmean(found) if len(found) == len(totals) else None
 
 
 def shown(part: pd.DataFrame) -> dict[str, str]:
@@ -72,9 +69,9 @@ def shown(part: pd.DataFrame) -> dict[str, str]:
     return headings
 
 
-def _first_reached(curve: Iterable[Mapping[str, Any]], metric: str, sign: int, target: float, clock: str) -> float:
-    for point in curve:
-        value = (point.get("val") or {}).get(metric)
-        if is_number(value) and sign * float(value) >= sign * target:
-            return float(point[clock])
-    return math.inf
+def _reached(cell: Record, target: float, clock: str) -> float | None:
+    for known, *at in cell.facts.get("reached", ()):
+        if known == target:
+            found: float | None = at[CLOCKS_OF_CURVES.index(clock)]
+            return found
+    return reached(cell.body, target, clock)

@@ -28,6 +28,7 @@ from ..integrity import (
     sha256,
     sums_text,
 )
+from ..records.shards import picture_at
 from ..results import Record, json_text, load_by_suite, read_record, slug, write_json, write_text
 from . import leaderboard
 from .groups import named
@@ -228,7 +229,7 @@ def _is_first(record: Record, records: list[Record]) -> bool:
 
 def _picture(gallery: Path, file: str, place: Path) -> Path:
     """A record's picture in a results folder or a published one; raises UsageError."""
-    found = [folder / "pictures" / file for folder in (gallery, gallery / place, gallery / place.name)]
+    found = [picture_at(folder / "pictures", file) for folder in (gallery, gallery / place, gallery / place.name)]
     if not PICTURE.fullmatch(file):
         raise UsageError(f"nothing is published: {cut(ascii(file))} can't be the name of a picture")
     for path in found:

@@ -18,13 +18,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import fmean, variance
+from statistics import fmean
 from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .stats import ALPHA, Scores, all_equal, finite_scores, holm_each
+from .stats import ALPHA, Scores, all_equal, finite_scores, holm_each, variance
 
 PRIOR_DEGREES = 2.0
 OUTLIER_ALPHA = 0.01
@@ -88,17 +88,28 @@ def standing(
 
 
 def outlying(table: Mapping[K, Scores]) -> set[K]:
-    """The models of which one seed lies far from the others (see `outlier_p`)."""
-    scores = {name: np.array([*finite_scores(given).values()]) for name, given in table.items()}
-    found = set()
-    for name, values in scores.items():
-        if len(values) < 3:
-            continue
-        spreads = [(_variance([*v]), len(v) - 1) for other, v in scores.items() if other != name and len(v)]
-        others = np.array([pair for pair in spreads if pair[0] > 0], dtype=np.float64).reshape(-1, 2)
-        if outlier_p(values, *prior(others[:, 0], others[:, 1])) < OUTLIER_ALPHA:
-            found.add(name)
-    return found
+    """The models of which one seed lies far from the others (see `outlier_p`), judged by what the table's other models
+    say."""
+    scores = {name: found for name, given in table.items() if (found := [*finite_scores(given).values()])}
+    spread = np.array([_variance(values) for values in scores.values()], dtype=np.float64)
+    degrees = np.array([len(values) - 1 for values in scores.values()], dtype=np.float64)
+    varies = np.flatnonzero(spread > 0)
+    typical, worth = (np.tile(each, (len(scores), 1)) for each in prior(spread[varies], degrees[varies]))
+    others = ~np.eye(len(varies), dtype=bool)  # (models that vary, models that vary): all but the model itself
+    left = [
+        np.broadcast_to(each[varies], others.shape)[others].reshape(len(varies), max(0, len(varies) - 1))
+        for each in (spread, degrees)
+    ]
+    typical[varies], worth[varies] = prior(*left)
+    by_count: dict[int, list[int]] = {}
+    for i, values in enumerate(scores.values()):
+        by_count.setdefault(len(values), []).append(i)
+    names, all_values, far = [*scores], [*scores.values()], set[K]()
+    for count, rows in by_count.items():
+        if count >= 3:
+            p = outlier_p(np.array([all_values[i] for i in rows]), typical[rows], worth[rows])
+            far |= {names[i] for i, each in zip(rows, p.tolist(), strict=True) if each < OUTLIER_ALPHA}
+    return far
 
 
 def shown_better(mean: Floats, error: Floats, degrees: Floats) -> NDArray[np.bool_]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PLAIN = ("terminal", "csv", "md", "json")
 FORMATS = (*PLAIN, "latex")
+WITH_NOTES = ("terminal", "md")
 TABLE_KEYS = ("suite", "variant", "device", "precision", "compile", "threads", "machine", "torch")
 HEADER = (
     "task", "metric", "model", "score", "rank", "train/s", "infer/s", "p50 ms", "peak MiB", "params", "train s", "notes"
@@ -244,7 +245,7 @@ def _names(row: dict[str, Any], treated: bool) -> list[str]:
 
 
 def _rows_and_common_flags(part: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
-    rows = [dict(row) for _, row in part.iterrows()]
+    rows = [{str(name): value for name, value in row.items()} for row in part.to_dict("records")]
     flags = [str(row["flags"]).split() for row in rows]
     return rows, [flag for flag in flags[0] if len(rows) > 1 and all(flag in others for others in flags)]
 

@@ -20,7 +20,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev, variance
+from statistics import fmean
 from typing import Literal
 
 import numpy as np
@@ -231,6 +231,19 @@ def pareto_front(quality: Sequence[float], *costs: Sequence[float]) -> list[bool
         return any(other != point and all(map(operator.le, other, point)) for other in valid)
 
     return [point in valid and not dominated(point) for point in points]
+
+
+def variance(values: Sequence[float]) -> float:
+    """The sample variance of two values or more; exactly 0 of equal ones. (statistics.variance, which reckons in
+    fractions, takes twenty times as long.)"""
+    shifted = [value - values[0] for value in values]
+    mean = math.fsum(shifted) / len(shifted)
+    return math.fsum((value - mean) ** 2 for value in shifted) / (len(shifted) - 1)
+
+
+def stdev(values: Sequence[float]) -> float:
+    """The sample standard deviation of two values or more."""
+    return math.sqrt(variance(values))
 
 
 def finite_scores(scores: Scores) -> dict[int, float]:
