@@ -229,9 +229,9 @@ def _is_first(record: Record, records: list[Record]) -> bool:
 
 def _picture(gallery: Path, file: str, place: Path) -> Path:
     """A record's picture in a results folder or a published one; raises UsageError."""
-    found = [picture_at(folder / "pictures", file) for folder in (gallery, gallery / place, gallery / place.name)]
     if not PICTURE.fullmatch(file):
         raise UsageError(f"nothing is published: {cut(ascii(file))} can't be the name of a picture")
+    found = [picture_at(folder / "pictures", file) for folder in (gallery, gallery / place, gallery / place.name)]
     for path in found:
         if path.is_file() and not path.is_symlink():
             return path
