@@ -137,7 +137,7 @@ def test_every_hook_is_named_and_at_work_on_the_page(folder: Path) -> None:
     assert len(hooks) >= 7
     text = PAGE.read_text()
     assert {hook for hook in hooks if f"| `{hook}(" not in text} == set()
-    defined = {hook for b in blocks(PAGE) for hook in hooks if b.title and f"\ndef {hook}(" in b.text}
+    defined = {hook for b in blocks(PAGE) for hook in hooks if b.title and f"def {hook}(" in b.text}
     assert defined == hooks
 
 
