@@ -33,6 +33,11 @@ def test_a_sentence_is_cut_into_words_with_markers_beside_the_nominals(tmp_path:
     chain = [(a, b, "next") for a, b in itertools.pairwise(words)]
     assert found.edges[: len(chain)] == chain
     assert [edge[:2] for edge in found.edges[len(chain) :]] == [(3, 2), (3, 4), (14, 13), (15, 16)]
+    (near, _) = read(tmp_path / "semeval" / "TRAIN.TXT.gz", "chain", 1)[0]
+    assert near.words == [*said[1:18]]
+    assert near.marks == found.marks[1:18]
+    (least, _) = read(tmp_path / "semeval" / "TRAIN.TXT.gz", "chain", 0)[0]
+    assert (least.words[0], least.words[-1]) == ("<e1>", "</e2>")
     (bare, _) = found_in(tmp_path, (text, "Other"), edges="none")[0]
     assert len(bare.edges) == 4  # the markers alone
 

@@ -57,14 +57,15 @@ def load_propbank_roles(
 
 
 def load_semeval_relations(
-    data: Data, *, edges: str = "chain", whole: bool = False, lower: bool = True, word_dropout: float = 0.5,
-    bucket: bool = True,
+    data: Data, *, edges: str = "chain", around: int | None = None, whole: bool = False, lower: bool = True,
+    word_dropout: float = 0.5, bucket: bool = True,
 ) -> Any:  # fmt: skip
-    """`edges`: `chain` or `none`, as there are no trees. `whole`: training has all 8,000 published sentences, those of
+    """`edges`: `chain` or `none`, as there are no trees. `around`: how many words stay before the first nominal and
+    after the second; none: all. `whole`: training has all 8,000 published sentences, those of
     validation too, as in the published figures. The others: as for `uner`."""
     from .relations import load
 
-    return load(data, edges=edges, whole=whole, treatment=treatment(lower, word_dropout, bucket))
+    return load(data, edges=edges, around=around, whole=whole, treatment=treatment(lower, word_dropout, bucket))
 
 
 def relation_flags(*, whole: bool = False, **_: Any) -> tuple[str, ...]:

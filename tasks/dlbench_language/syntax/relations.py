@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dlbench import Batch, Classes, NoData, Signature
+from dlbench import Batch, Classes, NoData, Signature, UsageError
 from dlbench.data import Data
 from dlbench.data.sequences import BucketedBatches, Index
 from dlbench.data.splits import stratified_split
@@ -41,22 +41,25 @@ JUDGED_AT_ONCE = 256
 Labelled = tuple[Sentence, int]
 
 
-def load(data: Data, *, edges: str, whole: bool, treatment: Treatment) -> RelationTask:
+def load(data: Data, *, edges: str, around: int | None, whole: bool, treatment: Treatment) -> RelationTask:
     """The published test set is the test split. `HELD_BACK` sentences of the published training set are validation,
     drawn in proportion to the nine relations: the last 891 come from an earlier task and have five of them only. With
-    `whole`, training has those too."""
+    `whole`, training has those too. `around`: so many words beside the nominals stay; None: all."""
     check(edges, WITHOUT_TREES)
-    found, test = (read(data.path(path), edges) for path in (TRAIN, TEST))
+    if around is not None and around < 0:
+        raise UsageError(f"around must be at least 0, not {around}")
+    found, test = (read(data.path(path), edges, around) for path in (TRAIN, TEST))
     kinds = [label // 2 for _, label in found]
     val, rest = stratified_split(kinds, (HELD_BACK, len(found) - HELD_BACK), seed=SEED)
     splits = {"train": found if whole else [found[i] for i in rest], "val": [found[i] for i in val], "test": test}
     return RelationTask(splits, treatment, device=data.device)
 
 
-def read(path: Path, edges: str) -> list[Labelled]:
+def read(path: Path, edges: str, around: int | None = None) -> list[Labelled]:
     """Each sentence, its words and its nominals apart by markers, and the number of its class. Three lines each: number
     and text, the class, a comment; then an empty one. Words are letters and digits together, other characters one by
-    one. The words hang in a chain, or nothing joins them. Raises NoData naming the line where something is missing."""
+    one. The words hang in a chain, or nothing joins them. `around`: as for `load`. Raises NoData naming the line where
+    something is missing."""
     lines, found = read_lines(path, blank=True), []
     numbers = {name: number for number, name in enumerate(CLASSES)}
     starts = [number for number, line in enumerate(lines) if line.partition("\t")[0].isdecimal() and "\t" in line]
@@ -70,17 +73,19 @@ def read(path: Path, edges: str) -> list[Labelled]:
         label = lines[start + 1].strip() if start + 1 < end else ""
         if label not in numbers:
             raise NoData(f"{place(path, min(start + 2, len(lines)))} has the class {label!r}, which is none of the 19")
-        found.append((_sentence(nominals.groups(), edges), numbers[label]))
+        found.append((_sentence(nominals.groups(), edges, around), numbers[label]))
     return found
 
 
-def _sentence(parts: Sequence[str], edges: str) -> Sentence:
+def _sentence(parts: Sequence[str], edges: str, around: int | None) -> Sentence:
     """Of the five parts of a text: before, between and after the nominals, and these."""
     words: list[str] = []
     marks: list[int] = []
     markers: list[Marker] = []
     for number, part in enumerate(parts):
         found, nominal = WORD.findall(part), {1: 1, 3: 2}.get(number, 0)
+        if around is not None and number in (0, 4):
+            found = found[:around] if number else found[len(found) - min(around, len(found)) :]
         first, last = len(words), len(words) + len(found)
         words += found
         marks += [nominal] * len(found)
