@@ -27,7 +27,7 @@ def essence(text: str) -> set[str]:
 @pytest.mark.parametrize("page", TUTORIALS.PAGES, ids=lambda page: page.stem)
 def test_a_page_can_be_followed_to_the_letter(page: Path, tmp_path: Path) -> None:
     steps = list(TUTORIALS.follow(page.read_text(encoding="utf-8"), tmp_path))
-    assert len(steps) >= 3
+    assert sum(bool(shown) for _, shown, _ in steps) >= 2
     for _, shown, printed in steps:
         assert not shown or essence(printed) == essence(shown), f"run: python docs/tutorials.py {page.name}\n{printed}"
 
