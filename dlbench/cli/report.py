@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from ..results import BySuite
 
 
+FEW_SUITES = 4
+"""So many are named in a title."""
+
+
 @click.command()
 @click.argument("results", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.html")
@@ -36,7 +40,8 @@ def command(results: tuple[Path, ...], out: Path, where: str | None, title: str 
     folders = results or (Path(DEFAULT_RESULTS),)
     by_suite = together(folders)
     content = Content(by_suite, where)
-    text = page(content, folders, out, title or f"dlbench: {', '.join(by_suite)}")
+    suites = ", ".join(by_suite) if len(by_suite) <= FEW_SUITES else f"{len(by_suite)} suites"
+    text = page(content, folders, out, title or f"dlbench: {suites}")
     write_text(out, text)
     size = len(text.encode())
     click.echo(f"{len(content.rows)} rows: {out} ({size / 1e6:.1f} MB)")
