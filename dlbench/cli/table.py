@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ROWS = ("sort", "where", "front", "columns", "width", "stale", "plugins")
 """What only a table of rows knows."""
+DERIVING = ("where", "front", "columns", "stale")
+"""What may ask for a column that is made of others."""
 STALE = ("suite", "task", "model", "options", "treatment", "score", "stale")
 """The columns of --stale, where no others are asked for."""
 
@@ -62,7 +64,9 @@ def rows(by_suite: BySuite, given: Mapping[str, Any]) -> str:
     from ..tables import leaderboard, selection
 
     whole, groups = leaderboard.rows_and_groups(by_suite)
-    frame, names = selection.derived(whole), None
+    frame, names = whole, None
+    if any(given[option] for option in DERIVING) or given["sort"] not in (None, *whole.columns):
+        frame = selection.derived(whole)
     if given["stale"]:
         frame = selection.stale(frame, groups, reasons_of(given["plugins"]))
         names = [*STALE]

@@ -31,7 +31,7 @@ FEW = 1_000
 SETTLED_NS = 2_000_000_000
 SHARED = frozenset({
     "model", "task", "recipe", "layers", "runtime", "versions", "inputs", "ingredients", "limits", "environment",
-    "tuned", "treatment", "command", "flags",
+    "tuned", "treatment", "command", "flags", "type", "dlbench", "suite", "variant", "status", "reason", "where",
 })  # fmt: skip
 """Parts that are the same in many records."""
 
@@ -56,9 +56,9 @@ class Memory:
         self, name: str, stamp: Stamp, body: Mapping[str, Any], facts: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Remember a record, its body with or without the long parts; returns what `get` will."""
-        head = {key: self._shared(key, value) for key, value in body.items() if key not in LONG}
+        head = {sys.intern(key): self._shared(key, value) for key, value in body.items() if key not in LONG}
         long = [key for key in LONG if key in body] or [*facts.get("long", ())]
-        self._known[name] = stamp, head, {**facts, "long": long}
+        self._known[name] = stamp, head, _interned({**facts, "long": long})
         self._new.add(name)
         return self._known[name][1:]
 
@@ -79,7 +79,7 @@ class Memory:
 
     def _shared(self, key: str, value: Any) -> Any:
         if key not in SHARED:
-            return value
+            return _interned(value)
         return self._parts[key].setdefault(json.dumps(value), value)
 
     def _load(self) -> dict[str, Known]:
@@ -105,6 +105,13 @@ def stamp_of(stat: os.stat_result) -> Stamp:
 def is_settled(stamp: Stamp) -> bool:
     """Whether the file would get another stamp if it were changed now."""
     return time.time_ns() - max(stamp[2:]) > SETTLED_NS
+
+
+def _interned(value: Any) -> Any:
+    """The value with one object for each of its keys' texts."""
+    if isinstance(value, dict):
+        return {sys.intern(key): _interned(item) for key, item in value.items()}
+    return [_interned(item) for item in value] if isinstance(value, list) else value
 
 
 def _code() -> str:

@@ -8,8 +8,7 @@ for itself and what a treatment is about) are told apart by a variant that says 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean, median
@@ -20,6 +19,7 @@ from ..records.facts import FIGURES as FIGURES
 from ..records.facts import is_number as is_number
 from ..records.facts import launches_of
 from ..results import Record
+from .terms import Same, difference, treatment_of
 
 WORST_FIRST = ("crashed", "failed", "oom", "timeout", "diverged", "no_data")
 
@@ -69,6 +69,10 @@ class RowKey(NamedTuple):
         return " ".join([self.device, self.precision, *extras, threads])
 
 
+TABLE = RowKey._fields.index("variant")
+"""From here on the fields of a key are those of its table."""
+
+
 @dataclass
 class Group:
     """The records behind a row: one cell per seed, in the order of the seeds, and at most one profile. `constant`: the
@@ -96,9 +100,14 @@ class Group:
         return next((found for cell in self.cells or self.records if (found := cell.get("tuned"))), {})
 
     @cached_property
+    def statuses(self) -> list[str]:
+        """Of each cell. Like `head` and `ok`, kept from the first use on: by then a group has its records."""
+        return [status_of(cell) for cell in self.cells]
+
+    @cached_property
     def ok(self) -> list[Record]:
-        """The cells that count. Like `head`, kept from its first use on: by then a group has its records."""
-        return [cell for cell in self.cells if status_of(cell) == "ok"]
+        """The cells that count."""
+        return [cell for cell, status in zip(self.cells, self.statuses, strict=True) if status == "ok"]
 
     def scores(self, metric: str | None = None, split: str = "test") -> dict[int, float]:
         """Seed -> value, over the cells that are ok; the task's own metric where none is named."""
@@ -134,9 +143,7 @@ class Group:
         """`ok`, or each other status with its count, worst first: `crashed 1/5 diverged 2/5`."""
         if not self.cells:
             return "ok" if self.profile is None or self.profile.status == "ok" else f"profile {self.profile.status}"
-        counts: dict[str, int] = {}
-        for cell in self.cells:
-            counts[status_of(cell)] = counts.get(status_of(cell), 0) + 1
+        counts = Counter(self.statuses)
         bad = sorted((status for status in counts if status != "ok"), key=_severity)
         return " ".join(f"{status} {counts[status]}/{len(self.cells)}" for status in bad) or "ok"
 
@@ -144,14 +151,14 @@ class Group:
 def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
     """The groups of all suites, sorted by key. Of several records for one seed the newest counts."""
     found: dict[RowKey, Group] = {}
-    texts = Texts()
+    same = Same()
     for suite, records in by_suite.items():
-        placed, mine = placed_in_rows(suite, records, texts), dict[RowKey, Group]()
+        placed, mine = placed_in_rows(suite, records, same), dict[RowKey, Group]()
         for key, record in placed:
             if not record.is_profile:
                 mine.setdefault(key, Group(key)).cells.append(record)
         for group in mine.values():
-            group.cells = _newest_per_seed(group.cells, texts)
+            group.cells = _newest_per_seed(group.cells, same)
         _attach([(key, record) for key, record in placed if record.is_profile], mine)
         found |= mine
     for group in found.values():
@@ -162,38 +169,10 @@ def groups(by_suite: dict[str, list[Record]]) -> list[Group]:
     return [found[key] for key in sorted(found)]
 
 
-TERMS = ("type", "protocol", "layers", "tuned", "treatment", "recipe", "task")
-"""Parts of a record that its terms are made of."""
-
-
-class Texts:
-    """JSON texts of parts of records, which many records share: each is written once. It keeps what it has seen, so
-    that no other part gets its place in memory."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, str]] = {}
-        self._terms: dict[tuple[Any, ...], dict[str, str]] = {}
-
-    def of(self, part: Any) -> Any:
-        """The text of a dict or a list; anything else as it is."""
-        if not isinstance(part, (dict, list)):
-            return part
-        if id(part) not in self._known:
-            self._known[id(part)] = part, json.dumps(part, sort_keys=True, default=str)
-        return self._known[id(part)][1]
-
-    def terms(self, record: Record) -> dict[str, str]:
-        """`_terms` of a record."""
-        texts = tuple([self.of(record.get(key)) for key in TERMS])
-        if texts not in self._terms:
-            self._terms[texts] = _terms(record)
-        return self._terms[texts]
-
-
-def placed_in_rows(suite: str, records: list[Record], texts: Texts | None = None) -> list[tuple[RowKey, Record]]:
+def placed_in_rows(suite: str, records: list[Record], same: Same | None = None) -> list[tuple[RowKey, Record]]:
     """The records of a suite, each with the row that it belongs to: also those that its row doesn't show, because newer
     ones stand there, or because it is a profile that another row shows as well."""
-    return list(zip(_complete(_keys(suite, records, texts or Texts())), records, strict=True))
+    return list(zip(_complete(_keys(suite, records, same or Same())), records, strict=True))
 
 
 def status_of(cell: Record) -> str:
@@ -210,11 +189,11 @@ def named(name: str, options: str, treatment: str = "") -> str:
 
 
 def _key(suite: str, record: Record) -> RowKey:
-    model, task, runtime = record["model"], record["task"], record["runtime"]
-    environment = record.get("environment") or {}
+    body = record.head
+    model, task, runtime, environment = body["model"], body["task"], body["runtime"], body.get("environment") or {}
     return RowKey(
         suite=suite, task=named(task["name"], task["options"]), model=model["name"], options=model["options"],
-        treatment=_treatment(record).get("name", ""), variant=record.get("variant") or "",
+        treatment=treatment_of(record).get("name", ""), variant=record.get("variant") or "",
         device=str(runtime["device"]).partition(":")[0], precision=runtime["precision"],
         compile=bool(runtime["compile"]),
         channels_last=bool(runtime["channels_last"]), threads=int(runtime["threads"]),
@@ -222,59 +201,29 @@ def _key(suite: str, record: Record) -> RowKey:
     )  # fmt: skip
 
 
-def _keys(suite: str, records: list[Record], texts: Texts) -> list[RowKey]:
+def _keys(suite: str, records: list[Record], same: Same) -> list[RowKey]:
     """The records' keys. Where the terms of one table differ, the older ones' variants say in what."""
     keys = [_key(suite, record) for record in records]
-    tables: dict[RowKey, list[int]] = {}
+    tables: dict[tuple[Any, ...], list[int]] = {}
     for i, key in enumerate(keys):
-        tables.setdefault(key.table, []).append(i)
+        tables.setdefault((key.task, *key[TABLE:]), []).append(i)
     for members in tables.values():
-        terms = {i: texts.terms(records[i]) for i in members}
+        terms = {i: same.terms(records[i]) for i in members}
         today: dict[str, str] = {}
         for i in sorted(members, key=lambda i: _created(records[i])):
             today.update(terms[i])
-        others = {id(found): _difference(found, today) for found in terms.values()}
+        others = {id(found): difference(found, today) for found in terms.values()}
         for i in members:
             if other := others[id(terms[i])]:
                 keys[i] = keys[i]._replace(variant=", ".join(text for text in (keys[i].variant, other) if text))
     return keys
 
 
-def _terms(record: Record) -> dict[str, str]:
-    """What must be the same in all rows of a table. What a model set for itself isn't among it, nor what a treatment is
-    about, nor what tuning chose, whose search the variant names."""
-    layers, tuned = record.get("layers") or {}, record.get("tuned") or {}
-    own = {key for key, layer in layers.items() if layer == "model"} | {*(tuned.get("chosen") or {})}
-    own |= {*_treatment(record).get("keys", ())}
-    recipe = {key: _text(value) for key, value in record["recipe"].items() if key not in own}
-    if record.is_profile:
-        recipe = profile_settings(recipe)
-    task = record["task"]
-    described = {"task version": task["version"], "task": task.get("digest"), "protocol": record.get("protocol")}
-    if task.get("data") != "missing":
-        described["data"] = task.get("data_digest")
-    return {**{key: _text(value) for key, value in described.items()}, **recipe}
-
-
-def _treatment(record: Record) -> dict[str, Any]:
-    found = record.get("treatment")
-    whole = isinstance(found, dict) and isinstance(found.get("name"), str) and isinstance(found.get("keys"), list)
-    return found if whole else {}
-
-
-def _difference(terms: Mapping[str, str], today: Mapping[str, str]) -> str:
-    """How terms differ from today's, as a variant's text."""
-    other = [(key, value) for key, value in terms.items() if today[key] != value]
-    return ", ".join(f"other {key} {text[:4]}" if key in ("task", "data") else f"{key}={text}" for key, text in other)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-
-
 def _complete(keys: list[RowKey]) -> list[RowKey]:
     """A cell that died before it could say where it ran joins the one row that is the same in all else."""
     known: dict[RowKey, set[RowKey]] = {}
+    if all(key.machine and key.torch for key in keys):
+        return keys
     for key in keys:
         if all(key.place):
             known.setdefault(key._replace(machine="", torch=""), set()).add(key)
@@ -287,21 +236,11 @@ def _complete(keys: list[RowKey]) -> list[RowKey]:
     return [complete(key) for key in keys]
 
 
-def _newest_per_seed(cells: list[Record], texts: Texts) -> list[Record]:
+def _newest_per_seed(cells: list[Record], same: Same) -> list[Record]:
     """One cell per seed, of the newest program only: an edited model never shows old numbers."""
-    newest: dict[int, Record] = {}
-    for cell in sorted(cells, key=_created):
-        newest[int(cell["seed"])] = cell
-    last = identity(max(newest.values(), key=_created), texts) if newest else ()
-    return [newest[seed] for seed in sorted(newest) if identity(newest[seed], texts) == last]
-
-
-def identity(cell: Record, texts: Texts) -> tuple[Any, ...]:
-    """What must be the same in all cells of a row: sources, data, recipe, and what else the program read."""
-    model, task = cell["model"], cell["task"]
-    parts = [model.get("digest"), task.get("digest"), task.get("data_digest"), task["version"], cell.get("recipe")]
-    more = [cell.get(key) for key in ("ingredients", "protocol", "inputs", "content_digest")]
-    return tuple([texts.of(part) for part in (*parts, *more)])
+    newest = {int(cell["seed"]): cell for cell in sorted(cells, key=_created)}
+    last = same.program(max(newest.values(), key=_created)) if newest else 0
+    return [newest[seed] for seed in sorted(newest) if same.program(newest[seed]) == last]
 
 
 def _attach(profiles: list[tuple[RowKey, Record]], found: dict[RowKey, Group]) -> None:
@@ -329,7 +268,7 @@ def _fits(group: Group, profile: Record) -> bool:
 def _preference(group: Group, profile: Record | None) -> tuple[bool, str]:
     if profile is None:
         return False, ""
-    own = (profile.get("variant") or "", _treatment(profile).get("name", ""))
+    own = (profile.get("variant") or "", treatment_of(profile).get("name", ""))
     return own == (group.key.variant, group.key.treatment), _created(profile)
 
 

@@ -203,6 +203,8 @@ def _speed(group: Group) -> dict[str, float | None]:
         "flops_per_example", "train_examples_per_s", "pipeline_examples_per_s", "infer_examples_per_s",
         "latency_p50_ms", "latency_p95_ms", "energy_j_per_example",
     )  # fmt: skip
+    if group.profile is None:
+        return {}
     figures = {name: group.measured(name) for name in same}
     for part in ("train", "infer"):
         peak = group.measured(f"{part}_peak_bytes")
@@ -248,8 +250,8 @@ def _at_floor(estimate: Estimate, floor: float, higher_is_better: bool) -> bool:
 
 def beyond_bound(group: Group) -> bool:
     """Whether the row's score is better than can be: it saw what it was asked for, and is not ranked."""
-    scores, marks, metric = list(group.scores().values()), yardsticks(group), group.head["task"]["metric"]
-    if not scores or marks["bound"] is None or marks["floor"] is None:
+    marks, metric = yardsticks(group), group.head["task"]["metric"]
+    if marks["bound"] is None or marks["floor"] is None or not (scores := list(group.scores().values())):
         return False
     error = stdev(scores) / math.sqrt(len(scores)) if len(scores) > 1 else 0.0
     return beats_bound(

@@ -61,10 +61,10 @@ def shown(part: pd.DataFrame) -> dict[str, str]:
     """The columns of milestones that any row of a table reached, and their headings: `s to 90 %`, `steps to 90 %`."""
     headings = {}
     for column in part.columns:
-        there = part[part[column].notna()] if (match := COLUMN.fullmatch(str(column))) else part.iloc[:0]
-        if match and len(there):
+        match = COLUMN.fullmatch(str(column))
+        if match and (there := part[column].notna()).any():
             value, unit = float(match[1] or match[2]), "s" if match[1] else "steps"
-            percent = bool((there["unit"] == "fraction").all())
+            percent = bool((part["unit"][there] == "fraction").all())
             headings[str(column)] = f"{unit} to {100 * value:g} %" if percent else f"{unit} to {value:g}"
     return headings
 
