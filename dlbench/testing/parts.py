@@ -182,5 +182,8 @@ def assert_finite(value: Any) -> None:
 
 
 def line_of(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    said = str(error)
+    if isinstance(error, AssertionError):  # pytest adds what it found, where it rewrote the assertion
+        said = said.partition("\nassert ")[0]
+    text = " ".join(said.split())
     return text if isinstance(error, (AssertionError, DlbenchError)) else f"{type(error).__name__}: {text}"

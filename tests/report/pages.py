@@ -14,7 +14,9 @@ from dlbench.report.page import page
 from dlbench.results import Record, Results
 from factories import ACCURACY, PERPLEXITY, cell, launch, profile
 
-HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;${1}`\u2028\ud800"
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;${1}`"
+WORSE = f"{HOSTILE}\u2028\ud800"
+"""What a name can't hold, since such records are refused, and a reason can."""
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"0" * 100
 
 

@@ -101,6 +101,10 @@ GENERATED = {
         {"per_class": 1, "label_noise": 0.0}, {"per_class": 90, "label_noise": 1.0},
         {"per_class": (0, 1000), "label_noise": (-0.1, 1.1)},
     ),
+    "family_links": Ends(
+        {"families": 1, "generations": 3}, {"families": 20, "generations": 6},
+        {"families": (0,), "generations": (2, 7)},
+    ),
     "karate": Ends({"groups": 2}, {"groups": 4}, {"groups": (1, 3, 5)}),
     "sbm_small": Ends(
         {"sampler": "neighbour", "hops": 1, "fanout": 1},
