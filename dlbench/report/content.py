@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CURVE_POINTS, FEWEST, MOST = 20_000, 12, 100
 """Of all curves of a page together; of one curve."""
-LONGEST_TEXT = 1_000
+LONGEST_TEXT = 1_200
 MOST_METRICS = 24
 COLUMN_OF = {
     "model": "model", "treatment": "treatment", "score": "mean", "rank": "rank", "notes": "flags",

@@ -300,7 +300,7 @@ def dlbench_tasks():
         "the model 'bad' is left out: accepts must be",
         "the task 'badrecipe' is left out: recipe.lr is wrong",
         "leaves on digits: it builds: SystemExit: 3",
-        "nothing: it can be checked to the end: AttributeError",
+        "nothing: its signature has the declared kinds: AttributeError",
         "can't say its data: RuntimeError: two lines",
     ):
         assert said in done.out
