@@ -43,7 +43,7 @@ def children_s(command: list[str], environment: dict[str, str]) -> float:
 @pytest.mark.timing
 @pytest.mark.parametrize(("arguments", "limit"), [(["--help"], 7), (["list", "models"], 14.5)], ids=["help", "list"])
 def test_start_up_is_quick(tmp_path: Path, arguments: list[str], limit: float) -> None:
-    """Relative to a Python that does nothing: measured 4.3 to 5.1 and, of 25 packages of plugins, 11.9 to 13.2 on a busy
+    """Relative to a Python that does nothing: measured 4.3 to 5.1, and 11.9 to 13.2 of 25 packages, on a busy
     machine. The first start compiles the modules into a folder of its own, as an installation does, and doesn't count.
     Of each the fastest of several turns, as others on the machine only add."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
