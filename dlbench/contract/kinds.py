@@ -234,6 +234,7 @@ class Mask(OutputKind):
         return (len(inputs), self.num_classes, *inputs.shape[2:])
 
 
+@dataclass(frozen=True, kw_only=True)
 class PixelValue(OutputKind):
     """A number for every pixel: `predict(inputs)` returns (B, height, width); targets are float (B, height, width)."""
 
@@ -267,6 +268,7 @@ class NodeClasses(OutputKind):
         return (inputs.nodes.shape[0], self.num_classes)
 
 
+@dataclass(frozen=True, kw_only=True)
 class Value(OutputKind):
     """`predict(inputs)` returns one number per example (B,); targets float (B,)."""
 
@@ -274,19 +276,23 @@ class Value(OutputKind):
         return (batch_size_of(inputs),)
 
 
+@dataclass(frozen=True, kw_only=True)
 class GraphClasses(Classes):
     """Classes of whole graphs: `predict(inputs)` returns logits (B, num_classes); targets are int64 (B,)."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class Links(Classes):
     """The missing ends of triples: `predict(inputs)` returns a score of every entity (B, num_classes), the higher the
     likelier; targets are the entities that were left out, int64 (B,)."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class GraphValue(Value):
     """A number for each whole graph: `predict(inputs)` returns (B,); targets are float (B,)."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class NodeValue(OutputKind):
     """A number for each node: `predict(inputs)` returns (N,), one per node; targets are float (N,)."""
 
