@@ -48,7 +48,7 @@ KNOW_DLBENCH = {
     "dlbench_baseline/boxes.py": "a Learner that counts",
     "dlbench_baseline/collected.py": "knows the kinds' values",
     "dlbench_baseline/constant.py": "a Learner that counts",
-    "dlbench_baseline/frequent_links.py": "a Learner that counts",
+    "dlbench_gnn/frequent_links.py": "a Learner that counts",
     "dlbench_baseline/dictionary.py": "a Learner that counts",
     "dlbench_baseline/graph_samples.py": "a Learner that counts",
     "dlbench_baseline/graphs.py": "Learners that count",

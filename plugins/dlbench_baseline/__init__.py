@@ -32,10 +32,9 @@ from dlbench import (
     TokenTags,
     Value,
     Vector,
-    WordTags,
 )
 
-from . import declare_graph_samples, declare_graphs, declare_links, declare_rows, declare_samples, declare_words
+from . import declare_graph_samples, declare_graphs, declare_rows, declare_samples, declare_words
 
 if TYPE_CHECKING:
     from dlbench import Learner
@@ -83,7 +82,6 @@ def dlbench_models() -> Iterator[ModelSpec]:
         recipes=COUNTS_ONCE,
     )
     yield from declare_graphs.models()
-    yield from declare_links.models(COUNTS_ONCE)
     yield from declare_rows.models(COUNTS_ONCE)
     yield from declare_words.models(COUNTS_ONCE)
     yield from declare_samples.models(COUNTS_ONCE)
@@ -103,8 +101,6 @@ def _build(signature: Signature) -> Learner:
 
 def _degree_threshold(signature: Signature, *, bins: int = 200) -> DegreeThreshold:
     """`bins`: how finely the range of degrees is divided."""
-    if isinstance(signature.output, WordTags):
-        raise NotApplicable("needs a target for each node, not for the places of sentences")
     from .graphs import DegreeThreshold
 
     return DegreeThreshold(num_classes=signature.output.num_classes, bins=bins)

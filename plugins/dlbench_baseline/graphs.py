@@ -31,8 +31,9 @@ class DegreeThreshold(Learner):
 
     def train_step(self, batch: Batch, optimizers: Optimizers) -> Tensor:
         with torch.no_grad():
-            mask = slice(None) if batch.mask is None else batch.mask
-            targets = batch.targets[mask]
+            rows = getattr(batch.inputs, "rows_of", lambda nodes: nodes)  # of sentences, whose targets are padded
+            mask = slice(None) if batch.mask is None else rows(batch.mask)
+            targets = rows(batch.targets)[mask]
             places = self.places(batch.inputs)[mask] * self.counts.shape[1] + targets
             self.counts += torch.bincount(places, minlength=self.counts.numel()).view_as(self.counts)
             wrong = self.predict(batch.inputs)[mask].argmax(dim=1) != targets

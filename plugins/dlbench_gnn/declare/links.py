@@ -1,11 +1,11 @@
-"""Links of knowledge graphs: `distmult`, `complex`, `transe`, and `rgcn` before any of them."""
+"""Links of knowledge graphs: `distmult`, `complex`, `transe`, and `rgcn` before any of them; `frequent_links` to beat."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from dlbench import KnowledgeGraph, Links, ModelSpec, Signature, UsageError, unknown
+from dlbench import Kind, KnowledgeGraph, Links, ModelSpec, Signature, UsageError, unknown
 
 DECODERS = ("distmult", "complex", "transe")
 NORMS = ("node", "relation")
@@ -73,8 +73,21 @@ def make_decoder(signature: Signature, name: str, width: int, dropout: float, **
     return kinds[name](relations=signature.input.relations, width=width, dropout=dropout, **more)
 
 
+def build_frequent_links(signature: Signature) -> Any:
+    from ..frequent_links import FrequentLinks
+
+    return FrequentLinks(entities=signature.input.entities, relations=signature.input.relations)
+
+
 def specs() -> Iterable[ModelSpec]:
     accepts = [(KnowledgeGraph, Links)]
+    yield ModelSpec(
+        name="frequent_links",
+        build=build_frequent_links,
+        accepts=accepts,
+        family="Baseline",
+        recipes={Kind: {"schedule": "stop_after[epochs=1]", "regularizers": "none"}},
+    )
     yield ModelSpec(
         name="distmult",
         build=build_distmult,
