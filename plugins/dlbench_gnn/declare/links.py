@@ -1,4 +1,4 @@
-"""Links of knowledge graphs: `distmult`, `complex`, `transe`, and `rgcn` before any of them; `frequent_links` to beat."""
+"""Links of knowledge graphs: `distmult`, `complex`, `transe`, `rgcn` before any of them, `frequent_links` to beat."""
 
 from __future__ import annotations
 
