@@ -79,10 +79,11 @@ SHOWN_AT, COUNTS_AT = ([_at(name) for name in names] for names in (SHOWN, COUNTS
 """Each with the part of a body in which it stands, and its key there."""
 
 
-def parsed(data: bytes) -> dict[str, Any]:
-    """The body of a record's file; raises ValueError with the end of a sentence that begins with its file."""
+def parsed(data: bytes, *, many: bool = False) -> dict[str, Any]:
+    """The body of a record's file; raises ValueError with the end of a sentence that begins with its file. `many`:
+    there are so many files that a faster parser is worth its import."""
     try:
-        body = json.loads(data.decode("utf-8"))
+        body = _quickly(data) if many else json.loads(data.decode("utf-8"))
     except UnicodeDecodeError:
         raise ValueError("is not a record: it isn't UTF-8") from None
     except RecursionError:
@@ -95,6 +96,16 @@ def parsed(data: bytes) -> dict[str, Any]:
     if (why := unusable(body)) is not None:
         raise ValueError(why)
     return body
+
+
+def _quickly(data: bytes) -> Any:
+    """What orjson doesn't take (NaN, lone surrogates, too deep a nesting), json may, or says why it doesn't."""
+    import orjson
+
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return json.loads(data.decode("utf-8"))
 
 
 def unusable(body: dict[str, Any]) -> str | None:

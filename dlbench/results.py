@@ -96,7 +96,7 @@ class Results:
             stamp = stamp_of(stat or os.stat(path))
             known = self._memory.get(name, stamp)
             if known is None:
-                settled, record = is_settled(stamp), read_record(Path(path))
+                settled, record = is_settled(stamp), read_record(Path(path), many=True)
                 if not settled:
                     return record
                 known = self._memory.put(name, stamp, record.body, record.facts)
@@ -325,14 +325,14 @@ def _whole(path: Path | str, stamp: Stamp) -> dict[str, Any]:
     return body
 
 
-def read_record(path: Path, sums: Mapping[str, set[str]] | None = None) -> Record:
-    """Read one record's file; raises ValueError, with a sentence that names the file, where it isn't one that this
-    version can use, or has another checksum than the published ones."""
+def read_record(path: Path, sums: Mapping[str, set[str]] | None = None, *, many: bool = False) -> Record:
+    """Read one record's file, of `many`; raises ValueError, with a sentence that names the file, where it isn't one
+    that this version can use, or has another checksum than the published ones."""
     try:
         data = path.read_bytes()
         if (why := altered(path, data, sums)) is not None:
             raise ValueError(why)
-        return Record(parsed(data))
+        return Record(parsed(data, many=many))
     except ValueError as error:
         raise ValueError(f"{path} {error}") from None
 

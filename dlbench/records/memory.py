@@ -29,6 +29,8 @@ FOLDER = "records"
 FEW = 1_000
 """Records of a folder up to which nothing is remembered."""
 SETTLED_NS = 2_000_000_000
+PLAIN = 2
+"""The last version of marshal's format that writes no reference to an earlier value: equal ones have equal bytes."""
 SHARED = frozenset({
     "model", "task", "recipe", "layers", "runtime", "versions", "inputs", "ingredients", "limits", "environment",
     "tuned", "treatment", "command", "flags", "type", "dlbench", "suite", "variant", "status", "reason", "where",
@@ -43,7 +45,7 @@ class Memory:
         self.root = os.path.realpath(root)
         name = hashlib.sha256(self.root.encode()).hexdigest()[:16]
         self.file = None if cache is None else cache / FOLDER / name
-        self._parts: dict[str, dict[str, Any]] = {key: {} for key in SHARED}
+        self._parts: dict[str, dict[bytes, Any]] = {key: {} for key in SHARED}
         self._known: dict[str, Known] = self._load()
         self._new: set[str] = set()
 
@@ -80,7 +82,7 @@ class Memory:
     def _shared(self, key: str, value: Any) -> Any:
         if key not in SHARED:
             return _interned(value)
-        return self._parts[key].setdefault(json.dumps(value), value)
+        return self._parts[key].setdefault(marshal.dumps(value, PLAIN), value)
 
     def _load(self) -> dict[str, Known]:
         if self.file is None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dlbench.errors import UsageError
+from dlbench.integrity import parsed
 from dlbench.results import BySuite, Record, Results, load_by_suite
 from dlbench.tables import leaderboard, selection
 from dlbench.tables.publishing import publish
@@ -244,3 +245,20 @@ def test_verifications_that_are_none_are_named_and_count_for_nothing(tmp_path: P
     assert isinstance(found, BySuite)
     assert found.verifications == []
     assert "verified" not in leaderboard.rows(found).columns
+
+
+def _read(data: bytes, many: bool) -> str:
+    try:
+        return repr(parsed(data, many=many))
+    except ValueError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    "value", ["NaN", "-Infinity", '"\\ud800"', "1e400", "0.1", "-0.0", "[" * 2000, "1]", '"\xff"', ""]
+)
+def test_a_file_among_many_is_read_as_one_alone(value: str) -> None:
+    text = json.dumps(cell(0.5).body)
+    for odd in (text.replace("0.5", value), f'{text[:-1]}, "more": {value}}}'):
+        data = odd.encode("latin-1")
+        assert _read(data, many=True) == _read(data, many=False)
