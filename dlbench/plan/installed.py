@@ -19,9 +19,7 @@ def plugins() -> list[tuple[str, str]]:
         hasattr(finder, "find_distributions") and getattr(finder, "__name__", "") != "PathFinder"
         for finder in sys.meta_path
     ):
-        from importlib.metadata import entry_points
-
-        return [(point.name, point.value) for point in entry_points(group=GROUP)]
+        return [*_found_by_others()]
     seen: set[str] = set()
     found: list[tuple[str, str]] = []
     for folder in sys.path:
@@ -30,6 +28,22 @@ def plugins() -> list[tuple[str, str]]:
                 seen.add(distribution)
                 found += _read(f"{path}/entry_points.txt")
     return found
+
+
+def _found_by_others() -> Iterator[tuple[str, str]]:
+    """By all finders that there are; a distribution that can't be read is none."""
+    from importlib.metadata import distributions
+
+    seen = set()
+    for distribution in distributions():
+        try:
+            points = distribution.entry_points
+        except (OSError, ValueError):
+            continue
+        name = getattr(distribution, "_normalized_name", None) or distribution.name  # a name needs another file
+        if name not in seen:
+            seen.add(name)
+            yield from ((point.name, point.value) for point in points if point.group == GROUP)
 
 
 def _distributions(folder: str) -> Iterator[tuple[str, str]]:

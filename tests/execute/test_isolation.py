@@ -124,7 +124,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(tmp_path: Path) -
         time.sleep(0.1)
     family = descendants(parent.pid)
     parent.send_signal(signal.SIGINT)
-    _, errors = parent.communicate(timeout=30)
+    _, errors = parent.communicate(timeout=120)
     assert parent.returncode == 130
     assert "goes on from here" in errors
     rows = (record_path(tmp_path, "bad-good").parents[1] / "leaderboard.csv").read_text().splitlines()

@@ -40,10 +40,16 @@ def test_a_distribution_that_is_there_twice_counts_once(tmp_path: Path, monkeypa
     assert sorted(plugins()) == sorted(by_the_library())
 
 
-def test_an_unreadable_file_of_another_package_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("archive", [False, True])
+def test_an_unreadable_file_of_another_package_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, archive: bool
+) -> None:
+    """By our own reading, and by the library's, which an archive on the path asks for."""
     distribution(tmp_path, "broken-1.0.dist-info", b"\xff\xfe[dlbench]\n")
     distribution(tmp_path, "waves-1.0.dist-info", "[dlbench]\nwaves = dlbench_waves\n")
-    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with zipfile.ZipFile(tmp_path / "other.zip", "w"):
+        pass
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *([str(tmp_path / "other.zip")] if archive else [])])
     assert plugins() == [("waves", "dlbench_waves")]
 
 

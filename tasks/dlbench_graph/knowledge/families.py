@@ -31,10 +31,15 @@ def make_task(*, families: int, generations: int, inverses: bool, device: str = 
     if families < 1 or not 3 <= generations <= 6:
         raise UsageError(f"needs at least 1 family of 3 to 6 generations, not {families} of {generations}")
     random = np.random.RandomState(SEED)  # its streams are frozen, those of numpy's Generator are not
-    parents = grow(random, families, generations)
-    facts = relate(parents)
+    parents = grow(random, families, generations)  # a family's members stand together
     names = [name for name in RELATIONS if inverses or name not in INVERSE.values()]
-    triples = np.concatenate([_triples(facts[name], number) for number, name in enumerate(names)], axis=1)
+    starts = np.nonzero(parents < 0)[0]
+    facts = [relate(family - family[1]) for family in np.split(parents, starts[1:])]
+    triples = np.concatenate(
+        [_triples(fact[name], number) + [[start], [0], [start]]
+         for number, name in enumerate(names) for fact, start in zip(facts, starts, strict=True)],
+        axis=1,
+    )  # fmt: skip
     mutual = [] if inverses else [names.index(name) for name in MUTUAL]
     parts = split(triples, random, mutual, len(parents))
     numbered = {name: torch.from_numpy(part) for name, part in parts.items()}
@@ -59,7 +64,7 @@ def grow(random: np.random.RandomState, families: int, generations: int) -> NDAr
 
 
 def relate(parents: NDArray[np.int64]) -> Facts:
-    """Who is what of whom, (N, N) each: row is the parent, the sibling, ... of column."""
+    """Who is what of whom, (N, N) each: row is the parent, the sibling, ... of column. `parents`: -1 for none."""
     count = len(parents)
     parent = np.zeros((count, count), dtype=bool)
     parent[parents[parents >= 0], np.nonzero(parents >= 0)[0]] = True
@@ -79,13 +84,19 @@ def split(
     low, high = np.where(np.isin(relations, mutual), np.sort(triples[::2], axis=0), triples[::2])
     _, fact = np.unique((relations * entities + low) * entities + high, return_inverse=True)
     place = random.permutation(fact.max() + 1)[fact]  # of each fact in a random order
+    in_fact, of_entity = _places(fact), _places(np.concatenate([heads, tails]))
     for entity in range(entities):
-        of_entity = np.nonzero((heads == entity) | (tails == entity))[0]
-        place[fact == fact[of_entity[place[of_entity].argmin()]]] = 0
+        mine = of_entity[entity] % len(heads)
+        place[in_fact[fact[mine[place[mine].argmin()]]]] = 0
     held_out = max(1, round(HELD_OUT * (fact.max() + 1)))
     facts = np.unique(place)[::-1]
     test, val = np.isin(place, facts[:held_out]), np.isin(place, facts[held_out : 2 * held_out])
     return {"train": triples[:, ~test & ~val], "val": triples[:, val], "test": triples[:, test]}
+
+
+def _places(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Where each number from 0 on stands."""
+    return np.split(np.argsort(numbers, kind="stable"), np.bincount(numbers).cumsum()[:-1])
 
 
 def _triples(fact: NDArray[np.bool_], relation: int) -> NDArray[np.int64]:
