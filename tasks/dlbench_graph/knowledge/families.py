@@ -36,7 +36,7 @@ def make_task(*, families: int, generations: int, inverses: bool, device: str = 
     starts = np.nonzero(parents < 0)[0]
     facts = [relate(family - family[1]) for family in np.split(parents, starts[1:])]
     triples = np.concatenate(
-        [_triples(fact[name], number) + [[start], [0], [start]]
+        [_triples(fact[name], number, start)
          for number, name in enumerate(names) for fact, start in zip(facts, starts, strict=True)],
         axis=1,
     )  # fmt: skip
@@ -99,6 +99,7 @@ def _places(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
     return np.split(np.argsort(numbers, kind="stable"), np.bincount(numbers).cumsum()[:-1])
 
 
-def _triples(fact: NDArray[np.bool_], relation: int) -> NDArray[np.int64]:
+def _triples(fact: NDArray[np.bool_], relation: int, start: int) -> NDArray[np.int64]:
+    """`start`: the number of the family's first member."""
     heads, tails = np.nonzero(fact)
-    return np.stack([heads, np.full_like(heads, relation), tails])
+    return np.stack([heads + start, np.full_like(heads, relation), tails + start])
