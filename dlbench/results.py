@@ -40,6 +40,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import re
@@ -109,6 +110,10 @@ class Results:
 
     def scan(self) -> dict[str, Record]:
         """The records of all files, by the file's name. What can't be read is a problem."""
+        with _uncollected():
+            return self._scan()
+
+    def _scan(self) -> dict[str, Record]:
         found = {}
         for entry in shards.files_in(self.root / shards.RECORDS):
             name = entry.name.removesuffix(".json")
@@ -292,6 +297,18 @@ def load_by_suite(path: Path, cache: Path | None = None) -> BySuite:
     if not found:
         raise FileNotFoundError("; ".join(found.problems) or f"there are no records under {path}")
     return found
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without passes over what there is: records have no cycles, and each pass would look at all that were read."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def _is_square(square: str, name: Any) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from statistics import fmean
 from typing import Generic, TypeVar
 
@@ -142,21 +143,29 @@ def prior(spread: Floats, degrees: Floats) -> tuple[Floats, Floats]:
     """What models that vary (..., models) say of the variance of one: the typical variance, and the degrees of freedom
     that it is worth (..., 1), at most PRIOR_DEGREES and a third of those of the others. NaN of none, and worth nothing
     of fewer than two."""
-    from scipy.special import chdtri, digamma, polygamma
-
     models = spread.shape[-1]
     if models == 0:
         return np.full((*spread.shape[:-1], 1), math.nan), np.zeros((*spread.shape[:-1], 1))
-    middle = chdtri(degrees, 0.5) / degrees  # the median of a sample variance over the true one
+    known = np.array([_of_degrees(each) for each in np.ravel(degrees).tolist()]).reshape(*np.shape(degrees), 3)
+    middle, shift, sampled = np.moveaxis(known, -1, 0)
     typical = np.median(spread / middle, axis=-1, keepdims=True)
     if models == 1:
         return typical, np.zeros_like(typical)
-    logs = np.log(spread) - digamma(degrees / 2) + np.log(degrees / 2)
-    sampled = np.mean(np.broadcast_to(polygamma(1, degrees / 2), logs.shape), axis=-1, keepdims=True)
-    excess = np.var(logs, axis=-1, ddof=1, keepdims=True) - sampled
+    logs = np.log(spread) - shift
+    expected = np.mean(np.broadcast_to(sampled, logs.shape), axis=-1, keepdims=True)
+    excess = np.var(logs, axis=-1, ddof=1, keepdims=True) - expected
     most = np.minimum(PRIOR_DEGREES, (models - 1) * np.mean(degrees, axis=-1, keepdims=True) / 3)
     # limma solves trigamma(worth / 2) = excess, and trigamma(x) is about 1 / x**2 + pi**2 / 6 - 1 for x up to 1
     return typical, most / np.sqrt(np.maximum(1.0, excess - math.pi**2 / 6 + 1))
+
+
+@cache
+def _of_degrees(degrees: float) -> tuple[float, float, float]:
+    """Of a sample variance over the true one: its median, and the mean and the variance of its logarithm."""
+    from scipy.special import chdtri, digamma, polygamma
+
+    half = degrees / 2
+    return float(chdtri(degrees, 0.5)) / degrees, float(digamma(half)) - math.log(half), float(polygamma(1, half))
 
 
 def outlier_p(values: Floats, typical: Floats, worth: Floats) -> Floats:
