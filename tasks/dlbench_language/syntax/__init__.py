@@ -16,7 +16,8 @@ SPANS: dict[str, Any] = {
     "metrics": (Metric(name="precision"), Metric(name="recall"), Metric(name="accuracy"), LOSS),
     "floor": 0.0,  # O, the most frequent tag, opens no span
 }  # fmt: skip
-RECIPE = {"optimizer": "adam", "lr": 4e-3, "schedule": "cosine", "batch_size": 32, "budget.epochs": 6}
+RECIPE = {"optimizer": "adam", "lr": 4e-3, "schedule": "cosine", "batch_size": 32, "budget.epochs": 8}
+NAMES = {**RECIPE, "lr": 3e-3, "batch_size": 16}
 
 
 def treatment(lower: bool, word_dropout: float, bucket: bool) -> Any:
@@ -78,7 +79,7 @@ def tasks() -> Iterable[TaskSpec]:
         **SPANS,
         name="propbank_roles",
         load=load_propbank_roles,
-        recipe={**RECIPE, "budget.epochs": 4},
+        recipe=RECIPE,
         data=PROPBANK,
         description="The arguments of 40,424 / 4,963 / 4,795 predicates in the English Web Treebank, 59 roles, each "
         "predicate given by a marker before it; F1 over spans, with the trees of people",
@@ -91,7 +92,7 @@ def _names() -> Iterable[TaskSpec]:
         **SPANS,
         name="uner",
         load=load_uner,
-        recipe=RECIPE,
+        recipe=NAMES,
         data=UNER,
         description="Persons, places and organisations in the English Web Treebank, 12,543 / 2,001 / 2,077 sentences "
         "with their trees; F1 over spans",
@@ -105,7 +106,7 @@ def _names() -> Iterable[TaskSpec]:
             source="the best system of the shared task, with vectors and lists of names made elsewhere: Aguilar et al. "
             "2017, A Multi-task Approach for Named Entity Recognition in Social Media Data",
         ),
-        recipe=RECIPE,
+        recipe=NAMES,
         data=WNUT,
         description="Emerging names of six types in 3,394 / 1,009 / 1,287 posts, none of which training shows; F1 over "
         "spans; there are no trees, words hang in a chain",

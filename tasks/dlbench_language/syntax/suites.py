@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from dlbench import Block, ProfileProtocol, Suite
 
 BRIEF = ProfileProtocol(rounds=5, block_s=0.1, warmup_s=0.2)
-SPELLED = "bidirectional=true,characters=true,width=100,embedding=100,dropout=0.5"
+SPELLED = "lstm[bidirectional=true,characters=true,width=100,embedding=100,dropout=0.5,init=0.1]"
 WORDS = "characters=false,dropout=0.3"
-SYNTAX = f"syntactic_gcn[residual=true,{WORDS}]"  # on validation 43.4, without the input added 41.5, hops=0 34.1
-FEW = "num_train=8000"
+READ = f"syntactic_gcn[hops=0,{WORDS}]"  # a bidirectional LSTM
+SYNTAX = f"syntactic_gcn[residual=true,{WORDS}]"  # on validation 45.3, without the input added 39.1
+SHORT = "propbank_roles[num_train=8000]"
+NEAR = "semeval_relations[around=2]"  # on validation 75.7 of textcnn, with four words around 74.2, with all 74.0
 
 
 def suites() -> Iterable[Suite]:
@@ -18,19 +20,13 @@ def suites() -> Iterable[Suite]:
         name="text_graphs",
         blocks=(
             Block(
-                models=("constant", "dictionary", "most_frequent_tag", f"lstm[{SPELLED}]", "syntactic_gcn"),
+                models=("constant", "dictionary", "most_frequent_tag", SPELLED, "syntactic_gcn[residual=true]"),
                 tasks=("uner",),
             ),
-            Block(models=("constant", "dictionary", f"lstm[{SPELLED}]"), tasks=("wnut17",)),
-            Block(
-                models=("constant", "most_frequent_tag", f"syntactic_gcn[hops=0,{WORDS}]", SYNTAX),
-                tasks=(f"propbank_roles[{FEW}]",),
-            ),
-            Block(models=(SYNTAX,), tasks=(f"propbank_roles[{FEW},edges=shuffled]",)),
-            Block(
-                models=("constant", "marked_words", f"syntactic_gcn[hops=0,{WORDS}]", "c_gcn"),
-                tasks=("semeval_relations",),
-            ),
+            Block(models=("constant", "dictionary", SPELLED), tasks=("wnut17",)),
+            Block(models=("constant", "most_frequent_tag", READ, SYNTAX), tasks=(SHORT,)),
+            Block(models=(SYNTAX,), tasks=(SHORT.replace("]", ",edges=shuffled]"),)),
+            Block(models=("constant", "marked_words", "textcnn[dropout=0.3]", READ, f"c_gcn[{WORDS}]"), tasks=(NEAR,)),
         ),
         seeds=3,
         profile=BRIEF,
