@@ -24,7 +24,10 @@ def suites() -> Iterable[Suite]:
                 tasks=("uner",),
             ),
             Block(models=("constant", "dictionary", SPELLED), tasks=("wnut17",)),
-            Block(models=("constant", "most_frequent_tag", READ, SYNTAX), tasks=(SHORT,)),
+            Block(
+                models=("constant", "most_frequent_tag", READ, READ.replace("]", ",init=none]"), SYNTAX),
+                tasks=(SHORT,),
+            ),
             Block(models=(SYNTAX,), tasks=(SHORT.replace("]", ",edges=shuffled]"),)),
             Block(models=("constant", "marked_words", "textcnn[dropout=0.3]", READ, f"c_gcn[{WORDS}]"), tasks=(NEAR,)),
         ),
