@@ -57,6 +57,7 @@ where = options(
     click.option("--compile", is_flag=True, help="Compile models with torch.compile."),
     click.option("--channels-last", is_flag=True, help="Keep networks' weights in channels-last order."),
     click.option("--threads", type=int, help="Threads of torch on the CPU; default: 1."),
+    click.option("--devices", default=1, show_default=True, help="Devices that train a cell together."),
     click.option("--executor", default="local", type=click.Choice(["local"]), show_default=True),
     click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Cells at a time."),
     click.option("--timeout", default="1h", show_default=True, help="Wall clock per cell: 90s, 30m, none."),
@@ -127,8 +128,9 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
         seeds=units.seeds(given["seeds"]) if given["seeds"] else None,
         settings=parse_settings(given["settings"]),
         runtime=resolve_runtime(
-            given["device"], given["precision"], given["compile"], given["channels_last"], given["threads"]
-        ),
+            given["device"], given["precision"], given["compile"], given["channels_last"], given["threads"],
+            given["devices"],
+        ),  # fmt: skip
         cells=not given["only_profile"],
         profiles=not given["no_profile"],
         data_root=absolute_root(given["data"]),

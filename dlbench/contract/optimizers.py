@@ -25,6 +25,26 @@ class Ingredients(Protocol):
     def schedule(self, name: str) -> ScheduleSpec: ...
 
 
+class Sharing(Protocol):
+    """What `minimize` asks of the processes that take a step together; see `dlbench.train.team`."""
+
+    def weigh(self, loss: Tensor) -> Tensor:
+        """This process's share of a loss that is a mean over its part of a batch."""
+        ...
+
+    def add(self, parameters: list[nn.Parameter]) -> None:
+        """Give every process the sum of all processes' gradients."""
+        ...
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a value over all processes, detached."""
+        ...
+
+    def alike(self) -> AbstractContextManager[Any]:
+        """Where what is drawn is the same in every process."""
+        ...
+
+
 class Part:
     """One named group of parameters with its optimizer and schedule."""
 
@@ -77,9 +97,12 @@ class PartOptimizers:
         regularizers: Iterable[Regularizer] = (),
         *,
         scale_for: str | None = None,
+        team: Sharing | None = None,
     ) -> None:
-        """`scale_for`: the device type whose fp16 gradients are to be scaled; None for no scaling."""
+        """`scale_for`: the device type whose fp16 gradients are to be scaled; None for no scaling. `team`: those that
+        take each step together, where there are several."""
         regularizers = list(regularizers)
+        self._team = team
         self.progress = Progress()
         self._penalties = overrides(regularizers, "penalty")
         self._on_gradients = overrides(regularizers, "on_gradients")
@@ -111,7 +134,8 @@ class PartOptimizers:
         value = loss() if callable(loss) else loss
         with without_autocast(value.device.type):
             self._backward(value, parts, restricted=part is not None)
-            self._step(parts)
+            with nullcontext() if self._team is None else self._team.alike():
+                self._step(parts)
         return value.detach()
 
     def advance(self, progress: Progress) -> bool:
@@ -152,12 +176,16 @@ class PartOptimizers:
         for penalty in self._penalties:
             for p in parts:
                 total = total + penalty(p.parameters)
+        if self._team is not None:
+            total = self._team.weigh(total)
         if self._scaler is not None:
             total = self._scaler.scale(total)
         if restricted and len(self._all) > 1:
             total.backward(inputs=[q for p in parts for q in p.parameters])  # type: ignore[no-untyped-call]
         else:
             total.backward()  # type: ignore[no-untyped-call]
+        if self._team is not None:  # before unscaling: where one overflows, all see it
+            self._team.add([q for p in parts for q in p.parameters])
 
     def _step(self, parts: list[Part]) -> None:
         for p in parts:
@@ -194,7 +222,7 @@ class PartOptimizers:
                 self._backward(value, parts, restricted=len(self._all) > 1)
             part.treat_gradients(self._on_gradients)
             values.append(value.detach())
-            return value.detach()
+            return value.detach() if self._team is None else self._team.total(self._team.weigh(value))
 
         with without_autocast(device):
             part.optimizer.step(evaluate)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import UsageError
 from ..measure.devices import ask, hinted
 
 MOST_THREADS = 1024
+MOST_DEVICES = 64
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
     """`device`: `cpu` or `cuda:N`. `precision`: fp32 and tf32 choose the matrix units, bf16 and fp16 run under
-    autocast (fp16 with loss scaling). `threads`: of torch on the CPU."""
+    autocast (fp16 with loss scaling). `threads`: of torch on the CPU, in each process. `devices`: how many train one
+    cell together, a process each; on CUDA `device` and those after it."""
 
     device: str = "cpu"
     precision: str = "fp32"
     compile: bool = False
     channels_last: bool = False
     threads: int = 1
+    devices: int = 1
 
     @property
     def device_type(self) -> str:
@@ -30,16 +33,25 @@ class Runtime:
         return self.device.partition(":")[0]
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """JSON-ready. One device is left unsaid, as it was before there could be several: records keep their names."""
+        return {key: value for key, value in asdict(self).items() if key != "devices" or value != 1}
 
     def identity(self) -> dict[str, Any]:
         """What makes a different row: which of several equal GPUs ran it does not."""
-        return {**asdict(self), "device": self.device_type}
+        return {**self.as_dict(), "device": self.device_type}
+
+    def of_rank(self, rank: int) -> Runtime:
+        """That of one of the processes that train a cell together."""
+        if self.device == "cpu":
+            return self
+        return replace(self, device=f"cuda:{int(self.device.partition(':')[2]) + rank}")
 
     def why_not(self) -> str | None:
         """Why no cell can run so, as the end of a sentence."""
         if self.precision == "tf32" and self.device_type == "cpu":
             return "tf32 exists on CUDA devices only"
+        if self.devices > 1 and self.compile:
+            return "--compile on several devices isn't built"
         return None
 
 
@@ -49,6 +61,7 @@ def resolve_runtime(
     compile: bool = False,
     channels_last: bool = False,
     threads: int | None = None,
+    devices: int = 1,
 ) -> Runtime:
     """Check the words and resolve `auto`; `threads` defaults to 1. Raises UsageError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
@@ -57,12 +70,19 @@ def resolve_runtime(
         raise UsageError(f"--precision is one of {', '.join(PRECISIONS)}, not {precision!r}")
     if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise UsageError(f"--threads needs a number from 1 to {MOST_THREADS}")
+    if not 1 <= devices <= MOST_DEVICES:
+        raise UsageError(f"--devices needs a number from 1 to {MOST_DEVICES}")
     if device == "auto":
         device = "cuda:0" if hinted() and ask("cuda:0").why_not is None else "cpu"
     elif device != "cpu":
         device = f"cuda:{int(device.partition(':')[2] or 0)}"
         if why := ask(device).why_not:
             raise UsageError(f"--device {device}: {why}; use --device auto")
-    return Runtime(
-        device=device, precision=precision, compile=compile, channels_last=channels_last, threads=threads or 1
-    )
+    runtime = Runtime(
+        device=device, precision=precision, compile=compile, channels_last=channels_last, threads=threads or 1,
+        devices=devices,
+    )  # fmt: skip
+    for rank in range(1, devices):
+        if (other := runtime.of_rank(rank).device) != "cpu" and (why := ask(other).why_not):
+            raise UsageError(f"--devices {devices} from {device} on takes {other}: {why}")
+    return runtime

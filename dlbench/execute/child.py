@@ -24,6 +24,16 @@ OUT_OF_MEMORY = re.compile(
 
 
 def main(job: dict[str, Any], channel: int) -> None:
+    """Run a job in this process, or in several that it starts, and write progress and result to `channel`."""
+    if job["runtime"].get("devices", 1) > 1 and job["type"] == "job":
+        from .ranks import lead
+
+        lead(job, channel, work)
+    else:
+        work(job, channel)
+
+
+def work(job: dict[str, Any], channel: int) -> None:
     """Run a job in this process and write progress and result to `channel`."""
 
     def send(message: dict[str, Any]) -> None:

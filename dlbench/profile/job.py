@@ -58,7 +58,7 @@ def subject_of(bench: Bench) -> Subject:
         seed_everything(0)
         learner, optimizers, regularizers = bench.build(task)
         draws = torch.Generator().manual_seed(stream_seed(0, "task"))
-        step = Stepper(learner, optimizers, regularizers, bench.execution, draws, stepping)
+        step = Stepper(learner, optimizers, regularizers, bench.execution, draws, task.signature, stepping)
         setattr(learner, HELD, Held(step, Evaluator(learner, task.signature, bench.execution, looking)))
         return learner, optimizers
 

@@ -24,11 +24,13 @@ from ..contract.specs import ModelSpec, TaskSpec
 from ..data import Data
 from ..plan.catalog import Catalog, Source, load_sources
 from ..plan.content import content_digest
+from .dividing import check_divisible
 from .execution import Execution
 from .judging import judge, pictures, samples
 from .settings import Settings
 from .sizing import fit_width
 from .soundness import check_trainable, initialise
+from .team import Several
 from .training import Outcome, Trainer
 
 Report = Callable[[dict[str, Any]], None]
@@ -67,7 +69,9 @@ class Bench:
             self.catalog.regularizer(choice.name).build(**dict(choice.options)) for choice in self.recipe.regularizers
         ]
         scale_for = self.execution.scale_for
-        optimizers = PartOptimizers(learner, self.recipe, self.catalog, regularizers, scale_for=scale_for)
+        optimizers = PartOptimizers(
+            learner, self.recipe, self.catalog, regularizers, scale_for=scale_for, team=self.execution.team.sharing
+        )
         for regularizer in regularizers:
             regularizer.start(learner, task.signature, optimizers)
         self.settings.restore()
@@ -95,7 +99,8 @@ def as_learner(built: Any, task: Task) -> Learner:
 def open_bench(job: Mapping[str, Any]) -> Bench:
     """Load what a job (as `execute` sends it) names."""
     runtime = Runtime(**job["runtime"])
-    execution = Execution(runtime, job["memory_bytes"] if runtime.device_type == "cuda" else None)
+    team = Several(device=torch.device(runtime.device), **job["team"]) if job.get("team") else None
+    execution = Execution(runtime, job["memory_bytes"] if runtime.device_type == "cuda" else None, team)
     settings = Settings()
     catalog = job.get("catalog") or load_sources(Source(**source) for source in job["sources"])
     loaded = {source.name for source in catalog.sources}
@@ -107,8 +112,11 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
     data = Data(root=Path(job["data_root"]), cache=Path(job["cache"]), device=runtime.device)
     model_spec, options = catalog.model(model.name, model.options), dict(model.options)
     recipe = resolve([("job", job["recipe"])]).recipe
-    loaded_task = spec.open(data, dict(task.options))
+    with execution.team.in_turn():
+        loaded_task = spec.open(data, dict(task.options))
     settings.restore()
+    if execution.team.size > 1:
+        check_divisible(loaded_task.signature)
     if recipe.params is not None:
 
         def sized(width: int) -> Learner:
@@ -183,6 +191,8 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path 
     seed_everything(seed, fold)
     learner, optimizers, regularizers = bench.build(task)
     bench.settings.restore_seed(stream_seed(seed, "model", fold))
+    team = bench.execution.team
+    team.scatter_draws(lambda stream: stream_seed(seed, stream, fold))
     metric = bench.task_spec.metric
 
     def progress(point: dict[str, Any], share: float) -> None:
@@ -197,7 +207,7 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path 
         regularizers=regularizers, execution=bench.execution, report=progress,
         metrics=(metric, *bench.task_spec.metrics),
         order=torch.Generator().manual_seed(stream_seed(seed, "order", fold)),
-        draws=torch.Generator().manual_seed(stream_seed(seed, "task", fold)),
+        draws=torch.Generator().manual_seed(stream_seed(seed, f"task/{team.rank}" if team.rank else "task", fold)),
     )  # fmt: skip
     setup = time.perf_counter() - start
     outcome = trainer.fit()
@@ -205,9 +215,10 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path 
     metrics = {"val": trainer.judge("val")}
     metrics["test"], test_examples = trainer.judge_and_count("test")
     judged = trainer.judged
-    members = [judge(member, task, "test", bench.execution) for member in getattr(judged, "members", ())]
-    texts = samples(judged, task, bench.execution) if fold == 0 else []
-    drawn = pictures(judged, task, bench.execution) if gallery and fold == 0 else {}
+    first = team.rank == 0  # what the others would add nobody reads
+    members = [judge(member, task, "test", bench.execution) for member in getattr(judged, "members", ()) if first]
+    texts = samples(judged, task, bench.execution) if first and fold == 0 else []
+    drawn = pictures(judged, task, bench.execution) if first and gallery and fold == 0 else {}
     bench.settings.restore()
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {

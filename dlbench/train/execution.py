@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_map
 
 from ..contract.learner import Learner
 from ..contract.runtime import Runtime
+from .team import Team
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 RECURRENCES = ("rnn_tanh", "rnn_relu", "gru", "lstm")
@@ -20,9 +21,10 @@ RECURRENCES = ("rnn_tanh", "rnn_relu", "gru", "lstm")
 class Execution:
     """Applies a runtime to the process and to learners; plugins never see it."""
 
-    def __init__(self, runtime: Runtime, memory_bytes: int | None = None) -> None:
-        """`memory_bytes`: the most that torch's allocator may hold on a CUDA device."""
-        self.runtime = runtime
+    def __init__(self, runtime: Runtime, memory_bytes: int | None = None, team: Team | None = None) -> None:
+        """`memory_bytes`: the most that torch's allocator may hold on a CUDA device. `team`: with whom this process
+        trains, where it isn't alone."""
+        self.runtime, self.team = runtime, team or Team()
         self.device = torch.device(runtime.device)
         self.is_cuda = self.device.type == "cuda"
         self._autocast_to = AUTOCAST.get(runtime.precision)

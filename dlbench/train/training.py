@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..contract.guard import Guard
+from ..contract.kinds import Signature
 from ..contract.learner import Batch, Learner, Regularizer, Task, overrides
 from ..contract.optimizers import PartOptimizers
 from ..contract.recipe import Recipe
@@ -29,10 +30,13 @@ class Stepper:
 
     def __init__(
         self, learner: Learner, optimizers: PartOptimizers, regularizers: list[Regularizer],
-        execution: Execution, generator: torch.Generator, guard: Guard | None = None,
+        execution: Execution, generator: torch.Generator, signature: Signature, guard: Guard | None = None,
     ) -> None:  # fmt: skip
         """`guard`: what is known of the model from earlier steps of it."""
         self.learner, self.optimizers, self.generator = learner, optimizers, generator
+        self._team, self._output = execution.team, signature.output
+        self._alone = self._team.size == 1
+        self.units = 0
         self._guard = guard or Guard()
         self._repeats = "its optimizer evaluates a batch several times" if optimizers.has_closures else ""
         self._autocast = execution.autocast()
@@ -40,15 +44,24 @@ class Stepper:
         self._after_step = overrides(regularizers, "after_step")
 
     def __call__(self, batch: Batch) -> Tensor:
-        return self._guard(self._step, batch, repeats=self._repeats)
+        """The loss of a batch before the step; of several processes each returns its share of it, and `units` is the
+        size of the part that this one saw."""
+        if self._alone:
+            return self._guard(self._step, batch, repeats=self._repeats)
+        part = self._team.take(batch, self._output)
+        self.units = part.size
+        with self._team.step():
+            return self._team.share(self._guard(self._step, part, repeats=self._repeats))
 
     def _step(self, batch: Batch) -> Tensor:
         for act in self._on_batch:
             batch = act(batch, self.generator)
         with self._autocast:
             loss = self.learner.train_step(batch, self.optimizers)
-        for act in self._after_step:
-            act(self.learner)
+        if self._after_step:
+            with self._team.alike():
+                for act in self._after_step:
+                    act(self.learner)
         return loss
 
 
@@ -129,7 +142,9 @@ class Trainer:
         self._flops_per_unit: float | None = None
         self._best: tuple[float, dict[str, Any]] | None = None
         self._since_best = 0
-        step = Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws)
+        step = Stepper(
+            self.learner, self.optimizers, self.regularizers, self.execution, self.draws, self.task.signature
+        )
         self.learner.train()
         batches = self._batches()
         batch = next(batches)
@@ -160,10 +175,12 @@ class Trainer:
 
     def judge_and_count(self, split: str) -> tuple[dict[str, float], int]:
         """The same, and how many examples they rest on."""
-        needed, others = (*self.metrics[:1], self.metric), self.metrics[1:]
-        return judge_and_count(
-            self.judged, self.task, split, self.execution, needed=needed, others=others, guard=self._looking
-        )  # fmt: skip
+        needed, others, judged = (*self.metrics[:1], self.metric), self.metrics[1:], self.judged
+        return self.execution.team.decide(
+            lambda: judge_and_count(
+                judged, self.task, split, self.execution, needed=needed, others=others, guard=self._looking
+            )
+        )
 
     def _batches(self) -> Iterator[Batch]:
         """Training batches without end, pass after pass."""
@@ -183,10 +200,11 @@ class Trainer:
             losses: list[Tensor] = []
             flops = count_flops(lambda: losses.append(step(batch)))
             loss = losses[0]
-            if batch.size and flops:
-                self._flops_per_unit = flops / batch.size
+            if (units := step.units or batch.size) and flops:
+                self._flops_per_unit = flops / units
         self._losses += loss
         self.execution.sync()
+        self.execution.team.check(self.learner, begun=False)
         self._advance(1, batch.size)
         self.outcome.phases["first_step_s"] = time.perf_counter() - start
         return self._evaluate() if self.outcome.steps >= stop else True
@@ -257,11 +275,12 @@ class Trainer:
     def _evaluate(self) -> bool:
         """Judge on validation, keep the best state, say whether to go on. Raises Diverged."""
         start = time.perf_counter()
-        loss = self._losses.item() / max(1, self._counted)
+        loss = self.execution.team.total(self._losses).item() / max(1, self._counted)
         if not math.isfinite(loss):
             raise Diverged(f"the training loss became {loss} by step {self.outcome.steps}")
         self._losses.zero_()
         self._counted = 0
+        self.execution.team.check(self.learner)
         val = self.judge("val")
         self._keep(val[self.metric.name], self.judged)
         self.outcome.phases["eval_s"] += time.perf_counter() - start

@@ -1,0 +1,251 @@
+"""Several processes that train one cell together, each on a device and on its part of every batch.
+
+Every process draws the same batches and takes its part. A part's loss is weighted by its share of what counts in the
+batch, and gradients are summed over all processes after each backward pass, so that a step is that of the whole batch
+in one process. All decisions (judging, the state to keep, when to stop) are the first one's.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..contract.guard import tensors_in
+from ..contract.kinds import OutputKind
+from ..contract.learner import Batch, Learner
+from ..errors import ContractError, NotApplicable
+from .dividing import part_of
+
+Made = TypeVar("Made")
+_NO_LIMIT = timedelta(days=365)
+"""How long one may wait for another: the cell's own limit of time ends what hangs."""
+_STATISTICS = functional.batch_norm
+
+
+class Team:
+    """A process that trains alone."""
+
+    rank, size = 0, 1
+    sharing: Several | None = None
+
+    def take(self, batch: Batch, output: OutputKind) -> Batch:
+        """This process's part of a batch."""
+        return batch
+
+    def step(self) -> AbstractContextManager[Any]:
+        """Where a training step is taken."""
+        return nullcontext()
+
+    def share(self, loss: Tensor) -> Tensor:
+        """What a part's loss adds to that of its batch."""
+        return loss
+
+    def total(self, value: Tensor) -> Tensor:
+        """The sum of a value over all processes."""
+        return value
+
+    def alike(self) -> AbstractContextManager[Any]:
+        """Where what is drawn is the same in every process."""
+        return nullcontext()
+
+    def in_turn(self) -> AbstractContextManager[Any]:
+        """Where the first process goes before the others, which find what it has written."""
+        return nullcontext()
+
+    def decide(self, make: Callable[[], Made]) -> Made:
+        """What the first process makes, for all of them."""
+        return make()
+
+    def scatter_draws(self, seed: Callable[[str], int]) -> None:
+        """From here on every process draws its own numbers (dropout, noise). `seed(name)`: of a stream."""
+
+    def check(self, learner: Learner, *, begun: bool = True) -> None:
+        """Raises NotApplicable (ContractError where training had `begun` well) where processes have gone apart."""
+
+
+class Several(Team):
+    """One of several processes that train together."""
+
+    def __init__(self, rank: int, size: int, device: torch.device, store: str) -> None:
+        """`store`: a file by which they find each other."""
+        self.rank, self.size, self.device = rank, size, device
+        self.sharing = self
+        self._weight: Tensor | float = 1.0
+        self._idle = self._stepping = self._summed = False
+        self._seen_batch = False
+        self._common = _draws(device)
+        backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
+        files = dist.FileStore(store, size)
+        dist.init_process_group(backend, store=files, rank=rank, world_size=size, timeout=_NO_LIMIT)
+        functional.batch_norm = self._batch_norm  # type: ignore[assignment]
+
+    def take(self, batch: Batch, output: OutputKind) -> Batch:
+        if not self._seen_batch:
+            self._seen_batch = True
+            if self._differing({str(i): tensor for i, tensor in enumerate(tensors_in(batch))}):
+                raise NotApplicable("draws batches that aren't the same in every process, so none can take its part")
+        part = part_of(batch, output, self.rank, self.size)
+        self._weight, self._idle = part.weight, part.idle
+        return part.batch
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        self._stepping, self._summed = True, False
+        try:
+            yield
+        finally:
+            self._stepping = False
+        if not self._summed:
+            raise NotApplicable("takes its steps without an optimizer, so there are no gradients to be summed")
+
+    def weigh(self, loss: Tensor) -> Tensor:
+        """See `Sharing`."""
+        return loss * self._weight
+
+    def share(self, loss: Tensor) -> Tensor:
+        return self._live(loss * self._weight)
+
+    def _live(self, value: Tensor) -> Tensor:
+        """Zeros where nothing of this part counts, as the mean over nothing is NaN."""
+        if isinstance(self._weight, Tensor):
+            return torch.where(self._weight > 0, value, torch.zeros_like(value))
+        return value if self._weight > 0 else torch.zeros_like(value)
+
+    def add(self, parameters: list[nn.Parameter]) -> None:
+        """See `Sharing`. A parameter that no process has a gradient for stays without."""
+        self._summed = True
+        alike: dict[torch.dtype, list[nn.Parameter]] = {}
+        for parameter in parameters:
+            alike.setdefault(parameter.dtype, []).append(parameter)
+        for dtype, group in alike.items():
+            present = torch.tensor([float(p.grad is not None) for p in group], dtype=dtype, device=self.device)
+            found = [torch.zeros_like(p) if p.grad is None else p.grad for p in group]
+            dense = [g.to_dense() if g.layout is not torch.strided else g for g in found]
+            flat = self._live(torch.cat([*(g.flatten() for g in dense), present]))
+            dist.all_reduce(flat)
+            *pieces, _ = flat.split([*(p.numel() for p in group), len(group)])
+            missing = any(p.grad is None for p in group)
+            somewhere = flat[-len(group) :].tolist() if missing else [1.0] * len(group)
+            for parameter, piece, gradient, count in zip(group, pieces, dense, somewhere, strict=True):
+                if count:
+                    parameter.grad = gradient.copy_(piece.view_as(parameter))
+
+    def total(self, value: Tensor) -> Tensor:
+        summed = value.detach().clone()
+        dist.all_reduce(summed)
+        return summed
+
+    @contextmanager
+    def alike(self) -> Iterator[None]:
+        own = _draws(self.device)
+        _draw_from(self._common, self.device)
+        try:
+            yield
+        finally:
+            self._common = _draws(self.device)
+            _draw_from(own, self.device)
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        if self.rank:
+            dist.barrier()
+        yield
+        if not self.rank:
+            dist.barrier()
+
+    def decide(self, make: Callable[[], Made]) -> Made:
+        box: list[Any] = [None if self.rank else make()]
+        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]  # type: ignore[no-any-return]
+
+    def scatter_draws(self, seed: Callable[[str], int]) -> None:
+        self._common = _draws(self.device)
+        if self.rank:
+            torch.manual_seed(seed(f"model/{self.rank}"))
+            random.seed(seed(f"python/{self.rank}"))
+            np.random.seed(seed(f"numpy/{self.rank}") % 2**32)
+
+    def check(self, learner: Learner, *, begun: bool = True) -> None:
+        state = {name: value for name, value in learner.state_dict().items() if isinstance(value, Tensor)}
+        if not (apart := self._differing(state)):
+            return
+        if begun:
+            raise ContractError(f"{apart[0]} has gone apart between the processes that train it")
+        raise NotApplicable(f"keeps {apart[0]} from what each device sees by itself, which isn't the whole batch")
+
+    def _differing(self, tensors: dict[str, Tensor]) -> list[str]:
+        """The names of those that aren't the same in every process, by their sums and sums of squares."""
+        if not tensors:
+            return []
+        sums = torch.stack([_print(tensor) for tensor in tensors.values()]).cpu()
+        low, high = sums.clone(), sums.clone()
+        dist.all_reduce(low, dist.ReduceOp.MIN)
+        dist.all_reduce(high, dist.ReduceOp.MAX)
+        return [name for name, same in zip(tensors, (low == high).all(1).tolist(), strict=True) if not same]
+
+    def _batch_norm(
+        self, input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
+        weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False, momentum: float = 0.1,
+        eps: float = 1e-5,
+    ) -> Tensor:  # fmt: skip
+        """Torch's, but in a training step with the statistics of the whole batch: torch's own `SyncBatchNorm` is for
+        CUDA only."""
+        if not (training and self._stepping):
+            return _STATISTICS(input, running_mean, running_var, weight, bias, training, momentum, eps)
+        x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+        others, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
+        live = 0.0 if self._idle else 1.0
+        own = torch.cat([x.sum(others), x.new_tensor([x.numel() / x.shape[1]])])
+        *_, count = sums = _Sum.apply(own * live)
+        mean = sums[:-1] / count
+        centred = x - mean.view(shape)
+        variance = _Sum.apply(centred.square().sum(others) * live) / count
+        with torch.no_grad():
+            if running_mean is not None:
+                running_mean.lerp_(mean.to(running_mean.dtype), momentum)
+            if running_var is not None:
+                running_var.lerp_((variance * count / (count - 1)).to(running_var.dtype), momentum)
+        normal = centred * torch.rsqrt(variance + eps).view(shape)
+        if weight is not None:
+            normal = normal * weight.view(shape)
+        return (normal if bias is None else normal + bias.view(shape)).to(input.dtype)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; so is its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:
+        value = value.clone()
+        dist.all_reduce(value)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return _Sum.apply(gradient.contiguous())  # type: ignore[no-any-return]
+
+
+def _print(tensor: Tensor) -> Tensor:
+    if tensor.layout is not torch.strided:
+        tensor = tensor.to_dense()
+    flat = (torch.view_as_real(tensor) if tensor.is_complex() else tensor).detach().double().nan_to_num()
+    return torch.stack([flat.sum(), flat.square().sum()])
+
+
+def _draws(device: torch.device) -> list[Tensor]:
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def _draw_from(states: list[Tensor], device: torch.device) -> None:
+    torch.set_rng_state(states[0])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[1], device)
