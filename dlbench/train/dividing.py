@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..contract.guard import tensors_in
 from ..contract.kinds import (
     EdgeClasses, Graph, Hypergraph, InputKind, KnowledgeGraph, NodeClasses, NodeValue, Objective, OutputKind, Signature,
     TokenTags,
 )  # fmt: skip
-from ..contract.learner import Batch
+from ..contract.learner import Batch, Task
 from ..contract.syntax import SyntaxBatch
 from ..contract.values import DynamicGraphBatch, GraphBatch, ImageBatch, SeriesBatch, TokenBatch, batch_size_of
 from ..errors import NotApplicable
 
+ROUNDING = 1e-4
 Rows = slice | Tensor
 """Which rows of a tensor: a range, or a bool mask."""
 
@@ -24,11 +27,13 @@ Rows = slice | Tensor
 @dataclass(frozen=True)
 class Part:
     """`weight`: the part's share of what counts in the batch, a number or a scalar on the device. `idle`: there was no
-    example left for it; it holds one of another part, so that all take the same steps, with a weight of 0."""
+    example left for it; it holds one of another part, so that all take the same steps, with a weight of 0. `rows`: which
+    rows of the batch's targets it has."""
 
     batch: Batch
     weight: Tensor | float
     idle: bool
+    rows: Rows
 
 
 def check_divisible(signature: Signature) -> None:
@@ -61,7 +66,26 @@ def part_of(batch: Batch, output: OutputKind, rank: int, size: int) -> Part:
     mask = None if batch.mask is None else batch.mask[at]
     index = None if batch.index is None or len(batch.index) != count else batch.index[rows]
     part = Batch(inputs, targets, mask, round(batch.size * (last - first) / count), batch.continues, index)
-    return Part(part, 0.0 if idle else _share(part, batch), idle)
+    return Part(part, 0.0 if idle else _share(part, batch), idle, at)
+
+
+def check_loss(task: Task, batch: Batch, size: int) -> None:
+    """Raises NotApplicable where the loss of a batch isn't the mean of its parts' losses by their weights, as one with
+    weights that it takes from the batch's classes isn't. Tried on outputs that are drawn, where their shape is known."""
+    output = task.signature.output
+    if (shape := output.shape(batch.inputs)) is None:
+        return
+    drawn = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    outputs = drawn.to(tensors_in(batch)[0].device)
+    parts = [part for part in (part_of(batch, output, rank, size) for rank in range(size)) if not part.idle]
+    whole = float(task.loss(outputs, batch))
+    losses = [task.loss(outputs[part.rows], part.batch) * part.weight for part in parts]
+    summed = float(torch.stack([loss.nan_to_num() for loss in losses]).sum())
+    if not math.isclose(whole, summed, rel_tol=ROUNDING, abs_tol=ROUNDING):
+        raise NotApplicable(
+            f"has a loss of {whole:.6g} on a batch of which its parts, weighted by what counts in them, give "
+            f"{summed:.6g}: it isn't a mean that {size} devices could share"
+        )
 
 
 def _share(part: Batch, whole: Batch) -> Tensor | float:

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from ..contract.guard import Guard
 from ..contract.kinds import Signature
-from ..contract.learner import Batch, Learner, Regularizer, Task, overrides
+from ..contract.learner import Batch, Learner, Regularizer, Supervised, Task, overrides
 from ..contract.optimizers import PartOptimizers
 from ..contract.recipe import Recipe
 from ..contract.specs import Metric
 from ..data.batches import count_batches, whole_pass
 from ..errors import Diverged
 from ..measure.flops import count_flops
+from .dividing import check_loss
 from .execution import Execution, compiled_graphs
 from .judging import judge_and_count
 from .soundness import explain
@@ -148,6 +149,8 @@ class Trainer:
         self.learner.train()
         batches = self._batches()
         batch = next(batches)
+        if self.execution.team.size > 1 and isinstance(self.learner, Supervised):
+            check_loss(self.task, batch, self.execution.team.size)
         try:
             running = self._first(step, batch)
         except RuntimeError as error:
