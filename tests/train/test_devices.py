@@ -71,3 +71,39 @@ def test_records_say_the_same_but_for_the_devices(both: Any) -> None:
             assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
             assert two["flops"] == pytest.approx(one["flops"], rel=0.2)
             assert two["val"] == pytest.approx(one["val"], rel=1e-5)
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: Any) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Two devices of which one dies, hangs or raises alone, and what can't be divided."""
+    folder = tmp_path_factory.mktemp("troubled")
+    names = ("dies", "hangs", "raises", "counting", "dropping", "gnn")
+    models = [text for name in names for text in ("-m", f"tog_{name}")]
+    tasks = ["-t", "tog_points", "-t", "tog_one_graph", "-t", "tog_points[balanced=true]"]
+    done = run(folder, *models, *tasks, "--set", "regularizers=shaking", "--devices", "2", "--timeout", "20s")
+    return folder, done
+
+
+def test_a_device_that_dies_hangs_or_raises_ends_the_cell_with_a_record(troubled: Any) -> None:
+    found = records(troubled[0])
+    assert {name: body["status"] for name, body in found.items()} == {
+        "tog_dies tog_points": "crashed", "tog_hangs tog_points": "timeout", "tog_raises tog_points": "failed",
+        "tog_dropping tog_points": "ok",
+    }, troubled[1].stderr  # fmt: skip
+    assert found["tog_dies tog_points"]["reason"] == "process 2 of 2 was ended by SIGSEGV before it could report"
+    assert found["tog_raises tog_points"]["reason"] == "RuntimeError: one process alone raises this"
+    assert "together.py" in found["tog_raises tog_points"]["where"]
+
+
+def test_no_process_survives(troubled: Any) -> None:
+    assert troubled[1].returncode == 3
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(troubled[0]) in " ".join(p.info["cmdline"] or [])]
+    servers = [p for p in psutil.process_iter(["cmdline", "environ"]) if p.info["environ"]]
+    assert not [p for p in servers if p.info["environ"].get("TOGETHER") == str(troubled[0])]
+
+
+def test_what_cannot_be_divided_is_skipped_with_a_sentence(troubled: Any) -> None:
+    told = " ".join(troubled[1].stderr.split())
+    assert "is one graph, which isn't divided between devices" in told
+    assert "keeps module.seen from what each device sees by itself" in told
+    assert "it isn't a mean that 2 devices could share" in told
