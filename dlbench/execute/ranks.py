@@ -45,12 +45,14 @@ class Rank:
 
 def lead(job: dict[str, Any], channel: int, work: Work) -> None:
     """Run a job in as many processes as its runtime has devices; `work(job, channel)` is what each does."""
-    store = os.memfd_create("ranks")
+    store, devices = os.memfd_create("ranks"), Runtime(**job["runtime"]).devices
+    orders = [os.pipe() for _ in range(devices)]
     oom_kills = kernel_oom_kills()
     watch = _Watch(channel)
     try:
-        for number in range(Runtime(**job["runtime"]).devices):
-            watch.add(start(job, number, f"/proc/{os.getpid()}/fd/{store}", work))
+        for number in range(devices):
+            team = {"rank": number, "size": devices, "store": f"/proc/{os.getpid()}/fd/{store}", "orders": orders}
+            watch.add(start(job, team, work))
         watch.until_over()
     finally:
         watch.end_all()
@@ -60,8 +62,9 @@ def lead(job: dict[str, Any], channel: int, work: Work) -> None:
         data = data[os.write(channel, data) :]
 
 
-def start(job: dict[str, Any], number: int, store: str, work: Work) -> Rank:
-    """Fork the process `number` of a job."""
+def start(job: dict[str, Any], team: dict[str, Any], work: Work) -> Rank:
+    """Fork one of a job's processes: `team` is what it needs to know of the others (see `dlbench.train.team`)."""
+    number = team["rank"]
     read, write = os.pipe()
     leader = os.getpid()
     pid = os.fork()
@@ -71,7 +74,6 @@ def start(job: dict[str, Any], number: int, store: str, work: Work) -> Rank:
         try:
             os.close(read)
             runtime = Runtime(**job["runtime"])
-            team = {"rank": number, "size": runtime.devices, "store": store}
             if runtime.device == "cpu":
                 os.environ["GLOO_SOCKET_IFNAME"] = "lo"
             work({**job, "runtime": runtime.of_rank(number).as_dict(), "team": team}, write)

@@ -16,7 +16,7 @@ from ..measure.turns import Turns
 from ..train.cell import Bench, open_bench, seed_everything, stream_seed
 from ..train.judging import Evaluator
 from ..train.training import Stepper
-from .launch import profile, profile_in_turns
+from .launch import follow, profile, profile_in_turns
 from .subject import Subject
 
 HELD = "_dlbench_held"
@@ -39,6 +39,9 @@ def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
     bench, protocol = open_bench(job), ProfileProtocol(**job["protocol"])
     if "turns" in job:
         return profile_in_turns(subject_of(bench), protocol, Turns(**job["turns"]))
+    if bench.execution.team.rank:
+        follow(subject_of(bench))
+        return {}
     found = profile(subject_of(bench), protocol)
     bench.settings.restore()
     flags = {*found["flags"], *(["changed_global_state"] if bench.settings.changed else [])}
@@ -50,13 +53,14 @@ def subject_of(bench: Bench) -> Subject:
     it, by the first verb of the output kind: examples are sampled, sequences written greedily, as long as the batch's
     longest target, the rest predicted.
     A task with folds is measured on its first."""
-    task = bench.fold(0)
+    task, team = bench.fold(0), bench.execution.team
     noise = torch.Generator().manual_seed(0)
     stepping, looking = Guard(), Guard()  # shared by all that is built: what is measured later makes no first copy
 
     def build() -> tuple[Learner, PartOptimizers]:
         seed_everything(0)
         learner, optimizers, regularizers = bench.build(task)
+        team.scatter_draws(lambda stream: stream_seed(0, stream))
         draws = torch.Generator().manual_seed(stream_seed(0, "task"))
         step = Stepper(learner, optimizers, regularizers, bench.execution, draws, task.signature, stepping)
         setattr(learner, HELD, Held(step, Evaluator(learner, task.signature, bench.execution, looking)))
@@ -78,4 +82,6 @@ def subject_of(bench: Bench) -> Subject:
         train_step=lambda learner, _, batch: getattr(learner, HELD).step(batch),
         predict=predict,
         device=bench.execution.runtime.device,
+        team=team,
+        seen=lambda learner: int(getattr(learner, HELD).step.units),
     )

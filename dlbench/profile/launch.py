@@ -31,12 +31,18 @@ SHARED = 0.1
 LAUNCH_BOUND = 1.25
 """How much longer than the device alone a step may take before the host is what limits it."""
 _MEMORY_STEPS = 3
+BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, END = "brpsme"
+"""What the process that measures orders of those that train with it: to build anew, to take a step on the resident batch
+or on the next one, to train from scratch, the same and measure it, and to stop."""
 
 
 def profile(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:
     """Every pass once, as `launches` of a profile's record hold it. What couldn't be measured is None. A step that
     fails raises here as it would in training."""
-    return _Launch(subject, protocol).run()
+    try:
+        return _Launch(subject, protocol).run()
+    finally:
+        subject.team.order(END)
 
 
 def profile_in_turns(subject: Subject, protocol: ProfileProtocol, turns: Turns) -> dict[str, Any]:
@@ -44,12 +50,40 @@ def profile_in_turns(subject: Subject, protocol: ProfileProtocol, turns: Turns) 
     return _Launch(subject, protocol).run_in_turns(turns)
 
 
+def follow(subject: Subject) -> None:
+    """Take part in the training steps of a launch that another process measures, until it is over."""
+    team = subject.team
+    for said in team.orders():
+        if said == BUILD:
+            learner, optimizers = subject.build()
+            resident, batches = subject.resident(), subject.endless()
+            learner.train()
+        elif said in (RESIDENT, PIPELINE):
+            subject.train_step(learner, optimizers, resident() if said == RESIDENT else next(batches))
+        elif said == SCRATCH:
+            from_scratch(subject)
+        elif said == MEASURED:
+            del learner, optimizers, resident, batches
+            team.gather(peak_bytes(lambda: from_scratch(subject), subject.device))
+        else:
+            return
+
+
+def from_scratch(subject: Subject) -> None:
+    """The first steps of a fresh learner."""
+    learner, optimizers = subject.build()
+    learner.train()
+    batches = subject.endless()
+    for _ in range(_MEMORY_STEPS):
+        subject.train_step(learner, optimizers, next(batches))
+
+
 class _Launch:
     """The passes over one subject, in order; each leaves its figures and its time."""
 
     def __init__(self, subject: Subject, protocol: ProfileProtocol) -> None:
         self.subject, self.protocol = subject, protocol
-        self.sync = clock.device_sync(subject.device)
+        self.sync, self._order = clock.device_sync(subject.device), subject.team.order
         self.flags: set[str] = set()
         self.phases: dict[str, float] = {}
         self.learner: Any
@@ -97,6 +131,7 @@ class _Launch:
 
     def _set_up(self) -> None:
         with self._phase("setup"):
+            self.subject.team.order(BUILD)
             self.learner, self.optimizers = self.subject.build()
             self.resident = self.subject.resident()
 
@@ -131,9 +166,11 @@ class _Launch:
         return batch.size
 
     def _resident_step(self) -> int:
+        self._order(RESIDENT)
         return self._train(self.resident())
 
     def _pipeline_step(self, batches: Iterator[Batch]) -> int:
+        self._order(PIPELINE)
         return self._train(next(batches))
 
     def _evaluate(self, resident: Resident, units: int) -> int:
@@ -150,7 +187,8 @@ class _Launch:
         units = self.subject.evaluated_units(self.learner, self.resident())
         infer = self._count(partial(self._evaluate, self.resident, units))
         self.learner.train()
-        return {"train": _ratio(train, self.resident.batch.size), "infer": _ratio(infer, units)}
+        seen = self.subject.seen(self.learner) or self.resident.batch.size
+        return {"train": _ratio(train, seen), "infer": _ratio(infer, units)}
 
     def _count(self, step: Callable[[], object]) -> int | None:
         """None where not countable, or where parameters worked and no product was seen."""
@@ -220,6 +258,8 @@ class _Launch:
         """Joules per unit over a window that the counter can resolve. A quick protocol doesn't wait for it."""
         if self.protocol.rounds * self.protocol.block_s < 1.0:
             return None
+        if self.on_cuda and self.subject.team.size > 1:  # the counter is of one card
+            return None
         energy = Energy(self.subject.device, self.sync)
         if not energy.available:
             return None
@@ -233,11 +273,11 @@ class _Launch:
         device = self.subject.device
         if self.on_cuda:
             torch.cuda.empty_cache()
-        resident = None if self.on_cuda else resident_peak_bytes(self._train_from_scratch)
-        train = peak_bytes(self._train_from_scratch, device)
+        resident = None if self.on_cuda else resident_peak_bytes(partial(self._train_from_scratch, SCRATCH))
+        train = peak_bytes(partial(self._train_from_scratch, MEASURED), device)
         held = held_on_card(device) if self.on_cuda else {}  # before another pass starts the peaks anew
         return {
-            "train_peak_bytes": train,
+            **_of_devices(self.subject.team.gather(train)),
             "infer_peak_bytes": peak_bytes(self._evaluate_from_scratch, device),
             **held,
             "method": "cuda requested bytes" if self.on_cuda else "cpu allocator events",
@@ -245,12 +285,9 @@ class _Launch:
             "rss_too_coarse": None if resident is None else resident < TOO_COARSE_BYTES,
         }
 
-    def _train_from_scratch(self) -> None:
-        learner, optimizers = self.subject.build()
-        learner.train()
-        batches = self.subject.endless()
-        for _ in range(_MEMORY_STEPS):
-            self.subject.train_step(learner, optimizers, next(batches))
+    def _train_from_scratch(self, order: str) -> None:
+        self._order(order)
+        from_scratch(self.subject)
 
     def _evaluate_from_scratch(self) -> None:
         learner, _ = self.subject.build()
@@ -281,6 +318,12 @@ class _Launch:
                 self.flags.add("throttled")
             if (gpu.num_processes() or 1) > 1:
                 self.flags.add("device_shared")
+
+
+def _of_devices(peaks: list[float]) -> dict[str, Any]:
+    """The most of any device; where there are several, also each device's."""
+    most = {"train_peak_bytes": int(max(peaks))}
+    return most if len(peaks) == 1 else {**most, "train_peak_bytes_of_devices": [int(peak) for peak in peaks]}
 
 
 def doubts(spread: float) -> set[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..contract.learner import Batch, Batches, Learner, Task, map_tensors
 from ..contract.optimizers import PartOptimizers
 from ..contract.values import batch_size_of
 from ..data.batches import whole_pass
+from ..train.team import Team
 
 
 class Resident:
@@ -58,7 +59,8 @@ class Subject:
     `build()` returns a fresh learner on `device` with its optimizers; the memory pass calls it again.
     `train_step(learner, optimizers, batch)` is the whole training step, its own precision included. `predict(learner,
     batch)` is one evaluation (where the output kind's first verb is `sample`: samples are drawn and returned); it runs
-    in evaluation mode, without gradients, inside `autocast()`.
+    in evaluation mode, without gradients, inside `autocast()`. `team`: with whom each training step is taken; of a step
+    on several devices `seen(learner)` is how many units of the batch this one saw.
     """
 
     build: Callable[[], tuple[Learner, PartOptimizers]]
@@ -69,6 +71,8 @@ class Subject:
     predict: Callable[[Learner, Batch], object]
     device: str = "cpu"
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+    team: Team = field(default_factory=Team)
+    seen: Callable[[Learner], int] = lambda learner: 0
 
     def first_batch(self, split: str = "train", batch_size: int | None = None) -> Batch:
         """The first batch of a split. Drawn from a fixed seed."""

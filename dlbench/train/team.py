@@ -7,6 +7,7 @@ in one process. All decisions (judging, the state to keep, when to stop) are the
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -68,6 +69,17 @@ class Team:
     def scatter_draws(self, seed: Callable[[str], int]) -> None:
         """From here on every process draws its own numbers (dropout, noise). `seed(name)`: of a stream."""
 
+    def order(self, what: str) -> None:
+        """Have the others do something, of one letter, that they and this one do together."""
+
+    def orders(self) -> Iterator[str]:
+        """What the first process orders."""
+        yield from ()
+
+    def gather(self, value: float) -> list[float]:
+        """A number from each process, the first one's first."""
+        return [value]
+
     def check(self, learner: Learner, *, begun: bool = True) -> None:
         """Raises NotApplicable (ContractError where training had `begun` well) where processes have gone apart."""
 
@@ -75,9 +87,11 @@ class Team:
 class Several(Team):
     """One of several processes that train together."""
 
-    def __init__(self, rank: int, size: int, device: torch.device, store: str) -> None:
-        """`store`: a file by which they find each other."""
-        self.rank, self.size, self.device = rank, size, device
+    def __init__(
+        self, rank: int, size: int, device: torch.device, store: str, orders: list[tuple[int, int]]
+    ) -> None:  # fmt: skip
+        """`store`: a file by which they find each other. `orders`: a pipe to each, from the first."""
+        self.rank, self.size, self.device, self._orders = rank, size, device, orders
         self.sharing = self
         self._weight: Tensor | float = 1.0
         self._idle = self._stepping = self._summed = False
@@ -173,6 +187,19 @@ class Several(Team):
             torch.manual_seed(seed(f"model/{self.rank}"))
             random.seed(seed(f"python/{self.rank}"))
             np.random.seed(seed(f"numpy/{self.rank}") % 2**32)
+
+    def order(self, what: str) -> None:
+        for _, write in self._orders[1:]:
+            os.write(write, what.encode())
+
+    def orders(self) -> Iterator[str]:
+        while said := os.read(self._orders[self.rank][0], 1):
+            yield said.decode()
+
+    def gather(self, value: float) -> list[float]:
+        found: list[Any] = [None] * self.size
+        dist.all_gather_object(found, value)
+        return found
 
     def check(self, learner: Learner, *, begun: bool = True) -> None:
         state = {name: value for name, value in learner.state_dict().items() if isinstance(value, Tensor)}
