@@ -172,8 +172,9 @@ class OtherLoad:
         self._start = _machine_times()
         self._own = _own_seconds()
 
-    def share(self) -> float | None:
-        """The share of the machine's CPU that others used since the start, 0 to 1; None where it can't be read."""
+    def share(self, ours: float = 0.0) -> float | None:
+        """The share of the machine's CPU that others used since the start, 0 to 1; None where it can't be read. `ours`:
+        seconds that processes which work with this one used meanwhile."""
         now = _machine_times()
         if self._start is None or now is None:
             return None
@@ -181,7 +182,7 @@ class OtherLoad:
         if total <= 0:
             return None
         busy, own = now[1] - self._start[1], _own_seconds() - self._own
-        return min(1.0, max(0.0, (busy - own) / total))
+        return min(1.0, max(0.0, (busy - own - ours) / total))
 
 
 def other_load(seconds: float = 0.3) -> float | None:

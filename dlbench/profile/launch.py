@@ -31,9 +31,9 @@ SHARED = 0.1
 LAUNCH_BOUND = 1.25
 """How much longer than the device alone a step may take before the host is what limits it."""
 _MEMORY_STEPS = 3
-BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, END = "brpsme"
+BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, TIMES, END = "brpsmte"
 """What the process that measures orders of those that train with it: to build anew, to take a step on the resident batch
-or on the next one, to train from scratch, the same and measure it, and to stop."""
+or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, and to stop."""
 
 
 def profile(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:
@@ -65,6 +65,8 @@ def follow(subject: Subject) -> None:
         elif said == MEASURED:
             del learner, optimizers, resident, batches
             team.gather(peak_bytes(lambda: from_scratch(subject), subject.device))
+        elif said == TIMES:
+            team.gather(time.process_time())
         else:
             return
 
@@ -92,7 +94,7 @@ class _Launch:
         self.calibration: dict[str, Any] = {"program": fingerprint()}
 
     def run(self) -> dict[str, Any]:
-        before, load = load_average(), OtherLoad()
+        before, load, helped = load_average(), OtherLoad(), self._helpers_seconds()
         self._set_up()
         with self._phase("flops"):
             flops = self._flops()
@@ -100,7 +102,7 @@ class _Launch:
             self._warm_up()
         with clock.steady(self._resident_step, self.sync):
             speed = self._speed()
-        self._note_disturbances(load)
+        self._note_disturbances(load, helped)
         sizes = {
             "params": num_parameters(self.learner),
             "model_bytes": model_bytes(self.learner),
@@ -307,10 +309,15 @@ class _Launch:
         share = min(1.0, work.busy_s / step_s)
         return {"busy_s_per_step": work.busy_s, "busy_share": share, "launches_per_step": work.launches}
 
-    def _note_disturbances(self, load: OtherLoad) -> None:
+    def _helpers_seconds(self) -> float:
+        """The CPU time that the others of several devices have used."""
+        self._order(TIMES)
+        return sum(self.subject.team.gather(time.process_time())[1:])
+
+    def _note_disturbances(self, load: OtherLoad, helped: float) -> None:
         """After the timed passes, while a GPU is still at its working clocks. A GPU's row isn't shared where only the
         CPU is."""
-        if not self.on_cuda and (share := load.share()) is not None and share > SHARED:
+        if not self.on_cuda and (share := load.share(self._helpers_seconds() - helped)) is not None and share > SHARED:
             self.flags.add("device_shared")
         gpu = find_gpu(self.subject.device) if self.on_cuda else None
         if gpu is not None:
@@ -321,9 +328,12 @@ class _Launch:
 
 
 def _of_devices(peaks: list[float]) -> dict[str, Any]:
-    """The most of any device; where there are several, also each device's."""
+    """The most of any device; where there are several, also that of all together, and each device's."""
     most = {"train_peak_bytes": int(max(peaks))}
-    return most if len(peaks) == 1 else {**most, "train_peak_bytes_of_devices": [int(peak) for peak in peaks]}
+    if len(peaks) == 1:
+        return most
+    each = [int(peak) for peak in peaks]
+    return {**most, "train_peak_bytes_in_all": sum(each), "train_peak_bytes_of_devices": each}
 
 
 def doubts(spread: float) -> set[str]:

@@ -25,6 +25,7 @@ FIGURES = {
     "latency_p50_ms": ("latency_ms", "p50"),
     "latency_p95_ms": ("latency_ms", "p95"),
     "train_peak_bytes": ("memory", "train_peak_bytes"),
+    "train_peak_bytes_in_all": ("memory", "train_peak_bytes_in_all"),
     "infer_peak_bytes": ("memory", "infer_peak_bytes"),
     "energy_j_per_example": ("energy_j_per_example",),
 }

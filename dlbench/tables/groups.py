@@ -9,6 +9,7 @@ for itself and what a treatment is about) are told apart by a variant that says 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from statistics import fmean, median
@@ -32,7 +33,7 @@ the sampling error of the test split."""
 
 
 class RowKey(NamedTuple):
-    """What makes a row. `task` is the name with its options."""
+    """What makes a row. `task` is the name with its options; `device` with how many there are, as `device_of` has it."""
 
     suite: str
     task: str
@@ -194,11 +195,17 @@ def _key(suite: str, record: Record) -> RowKey:
     return RowKey(
         suite=suite, task=named(task["name"], task["options"]), model=model["name"], options=model["options"],
         treatment=treatment_of(record).get("name", ""), variant=record.get("variant") or "",
-        device=str(runtime["device"]).partition(":")[0], precision=runtime["precision"],
+        device=device_of(runtime), precision=runtime["precision"],
         compile=bool(runtime["compile"]),
         channels_last=bool(runtime["channels_last"]), threads=int(runtime["threads"]),
         machine=environment.get("machine") or "", torch=environment.get("torch") or "",
     )  # fmt: skip
+
+
+def device_of(runtime: Mapping[str, Any]) -> str:
+    """`cpu`, `cuda`, or `cuda x4` where four train a cell together."""
+    devices = int(runtime.get("devices") or 1)
+    return str(runtime["device"]).partition(":")[0] + (f" x{devices}" if devices > 1 else "")
 
 
 def _keys(suite: str, records: list[Record], same: Same) -> list[RowKey]:

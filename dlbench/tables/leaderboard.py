@@ -18,6 +18,7 @@ import pandas as pd
 
 from ..integrity import Verification, plain
 from ..results import Record, write_text
+from . import sharing
 from .groups import Group, RowKey, beats_bound, groups, is_number, status_of
 from .milestones import COLUMN, columns_of, time_to, times
 from .ranking import Standing, outlying, ranks_of, standing
@@ -52,7 +53,7 @@ MIB = 2**20
 
 def rows(by_suite: dict[str, list[Record]]) -> pd.DataFrame:
     """The leaderboard, in the fixed column order: table by table, the best mean first. Columns for treatments, for the
-    milestones of tasks and for what tuning chose follow, where there are any."""
+    milestones of tasks, for several devices and for what tuning chose follow, where there are any."""
     return rows_and_groups(by_suite)[0]
 
 
@@ -64,11 +65,15 @@ def rows_and_groups(by_suite: dict[str, list[Record]]) -> tuple[pd.DataFrame, li
 def rows_of_groups(found: list[Group], verifications: Iterable[Verification] = ()) -> tuple[pd.DataFrame, list[Group]]:
     """The leaderboard of these groups, and the groups in the order of its rows."""
     rank, outliers = _standing(found)
-    body = [(group, _row(group, rank.get(group.key), group.key in outliers)) for group in found]
+    shared = sharing.shared(found)
+    body = [
+        (group, _row(group, rank.get(group.key), group.key in outliers) | shared.get(group.key, {})) for group in found
+    ]
     body.sort(key=lambda pair: _order(pair[0].key, pair[1]))
     tuned = (TUNED,) if any(group.tuned for group in found) else ()
     verified = (VERIFIED,) if _verify(body, verifications) else ()
-    frame = _frame([row for _, row in body], (*COLUMNS, *_treated(found), *columns_of(found), *tuned, *verified))
+    more = (*_treated(found), *columns_of(found), *sharing.columns_of(found), *tuned, *verified)
+    frame = _frame([row for _, row in body], (*COLUMNS, *more))
     return frame, [group for group, _ in body]
 
 
@@ -98,14 +103,15 @@ def _treated(found: Iterable[Group]) -> tuple[str, ...]:
 
 
 def notes(by_suite: dict[str, list[Record]]) -> list[str]:
-    """What didn't end ok: one line for each row and reason, with the seeds, where it happened and a log."""
+    """What didn't end ok: one line for each row and reason, with the seeds, where it happened and a log. Then how well
+    several devices shared their work."""
     return notes_of_groups(groups(by_suite))
 
 
 def notes_of_groups(found: Iterable[Group]) -> list[str]:
     """`notes` of these groups, in the order of their keys."""
-    lines = []
-    for group in sorted(found, key=lambda group: group.key):
+    lines, found = [], sorted(found, key=lambda group: group.key)
+    for group in found:
         alike: dict[str, list[Record]] = {}
         for record in group.records:
             status = record.status if record.is_profile else status_of(record)
@@ -120,7 +126,7 @@ def notes_of_groups(found: Iterable[Group]) -> list[str]:
             what = " and ".join([*([f"seed {seeds}"] if seeds else []), *(["profile"] * records[-1].is_profile)])
             log = "" if text.startswith("no_data") else f"; log: {log_of(records[0])}"
             lines.append(f"{group.key.task} x {group.key.model_text}, {what}: {text}{log}")
-    return lines
+    return lines + sharing.notes(found)
 
 
 def log_of(record: Record) -> str:
@@ -136,7 +142,8 @@ def write_csv(frame: pd.DataFrame, path: Path) -> None:
 def read_csv(path: Path) -> pd.DataFrame:
     """Read what `write_csv` wrote, with the same column types. Raises ValueError on a file of another shape."""
     header = pd.read_csv(path, nrows=0).columns
-    more = tuple(column for column in header if COLUMN.fullmatch(column) or column in (TREATMENT, TUNED, VERIFIED))
+    known = (TREATMENT, TUNED, VERIFIED, *sharing.COLUMNS)
+    more = tuple(column for column in header if COLUMN.fullmatch(column) or column in known)
     if tuple(header) not in ((*COLUMNS, *more), (*METRIC_COLUMNS, *more)):
         raise ValueError(f"{path} is not a leaderboard or a metrics table of this version of dlbench")
     types: dict[str, Any] = {column: _dtype(column) for column in header}

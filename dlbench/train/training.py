@@ -227,10 +227,10 @@ class Trainer:
             losses += clock.take(step, batch)
             steps += 1
             examples += batch.size
-            if steps >= stop or (seconds is not None and clock.seconds >= seconds):
+            if steps >= stop or (seconds is not None and self._seconds() >= seconds):
                 break
         clock.stop()
-        self.outcome.phases |= {"train_s": clock.seconds, "compile_s": clock.compile_s}
+        self.outcome.phases |= {"train_s": self._seconds(), "compile_s": clock.compile_s}
         self._advance(steps - first, examples)
         if stopped and steps == first and self.outcome.curve:
             return False
@@ -246,8 +246,12 @@ class Trainer:
         progress = self.progress
         progress.step, progress.epoch = steps, steps / self._per_epoch
         kind, amount = self.recipe.budget
-        spent = {"epochs": progress.epoch, "steps": steps, "seconds": self._clock.seconds}[kind]
+        spent = self._seconds() if kind == "seconds" else {"epochs": progress.epoch, "steps": steps}[kind]
         progress.share = min(1.0, spent / amount)
+
+    def _seconds(self) -> float:
+        """What the training clock shows; of several processes the first one's decides."""
+        return self.execution.team.decide(lambda: self._clock.seconds)
 
     def _share(self) -> float:
         kind, amount = self.recipe.budget
