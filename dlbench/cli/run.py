@@ -128,9 +128,13 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
         seeds=units.seeds(given["seeds"]) if given["seeds"] else None,
         settings=parse_settings(given["settings"]),
         runtime=resolve_runtime(
-            given["device"], given["precision"], given["compile"], given["channels_last"], given["threads"],
+            given["device"],
+            given["precision"],
+            given["compile"],
+            given["channels_last"],
+            given["threads"],
             given["devices"],
-        ),  # fmt: skip
+        ),
         cells=not given["only_profile"],
         profiles=not given["no_profile"],
         data_root=absolute_root(given["data"]),

@@ -62,7 +62,7 @@ def subject_of(bench: Bench) -> Subject:
         learner, optimizers, regularizers = bench.build(task)
         team.scatter_draws(lambda stream: stream_seed(0, stream))
         draws = torch.Generator().manual_seed(stream_seed(0, "task"))
-        step = Stepper(learner, optimizers, regularizers, bench.execution, draws, task.signature, stepping)
+        step = Stepper(learner, optimizers, regularizers, bench.execution, draws, stepping)
         setattr(learner, HELD, Held(step, Evaluator(learner, task.signature, bench.execution, looking)))
         return learner, optimizers
 

@@ -32,8 +32,8 @@ LAUNCH_BOUND = 1.25
 """How much longer than the device alone a step may take before the host is what limits it."""
 _MEMORY_STEPS = 3
 BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, TIMES, END = "brpsmte"
-"""What the process that measures orders of those that train with it: to build anew, to take a step on the resident batch
-or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, and to stop."""
+"""What the process that measures orders of those that train with it: to build anew, to take a step on the resident
+batch or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, and to stop."""
 
 
 def profile(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:

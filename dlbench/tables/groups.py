@@ -33,7 +33,7 @@ the sampling error of the test split."""
 
 
 class RowKey(NamedTuple):
-    """What makes a row. `task` is the name with its options; `device` with how many there are, as `device_of` has it."""
+    """What makes a row. `task` is the name with its options; `device`: see `device_of`."""
 
     suite: str
     task: str

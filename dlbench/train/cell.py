@@ -117,6 +117,7 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
     settings.restore()
     if execution.team.size > 1:
         check_divisible(loaded_task.signature)
+        execution.team.output = loaded_task.signature.output
     if recipe.params is not None:
 
         def sized(width: int) -> Learner:

@@ -11,7 +11,16 @@ from torch import Tensor
 
 from ..contract.guard import tensors_in
 from ..contract.kinds import (
-    EdgeClasses, Graph, Hypergraph, InputKind, KnowledgeGraph, NodeClasses, NodeValue, Objective, OutputKind, Signature,
+    EdgeClasses,
+    Graph,
+    Hypergraph,
+    InputKind,
+    KnowledgeGraph,
+    NodeClasses,
+    NodeValue,
+    Objective,
+    OutputKind,
+    Signature,
     TokenTags,
 )  # fmt: skip
 from ..contract.learner import Batch, Task
@@ -27,8 +36,8 @@ Rows = slice | Tensor
 @dataclass(frozen=True)
 class Part:
     """`weight`: the part's share of what counts in the batch, a number or a scalar on the device. `idle`: there was no
-    example left for it; it holds one of another part, so that all take the same steps, with a weight of 0. `rows`: which
-    rows of the batch's targets it has."""
+    example left for it; it holds one of another part, so that all take the same steps, with a weight of 0. `rows`:
+    which rows of the batch's targets it has."""
 
     batch: Batch
     weight: Tensor | float
@@ -71,7 +80,7 @@ def part_of(batch: Batch, output: OutputKind, rank: int, size: int) -> Part:
 
 def check_loss(task: Task, batch: Batch, size: int) -> None:
     """Raises NotApplicable where the loss of a batch isn't the mean of its parts' losses by their weights, as one with
-    weights that it takes from the batch's classes isn't. Tried on outputs that are drawn, where their shape is known."""
+    weights that it takes from the batch's classes isn't. Tried on random outputs, where their shape is known."""
     output = task.signature.output
     if (shape := output.shape(batch.inputs)) is None:
         return
@@ -101,7 +110,8 @@ def _cut(inputs: Any, rows: slice, output: OutputKind) -> tuple[Any, Rows]:
     if isinstance(inputs, Tensor):
         return inputs[rows], rows
     if isinstance(inputs, (TokenBatch, SeriesBatch, ImageBatch)):
-        return type(inputs)(*(None if field is None else field[rows] for field in inputs)), rows
+        fields: Any = [None if field is None else field[rows] for field in inputs]
+        return type(inputs)(*fields), rows
     if isinstance(inputs, (GraphBatch, DynamicGraphBatch, SyntaxBatch)):
         return _cut_graphs(inputs, rows, output)
     raise NotApplicable(f"has batches of {type(inputs).__name__}, which aren't divided between devices")

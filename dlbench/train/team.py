@@ -37,8 +37,10 @@ class Team:
 
     rank, size = 0, 1
     sharing: Several | None = None
+    output: OutputKind | None = None
+    """What the task asks, which says where a batch's targets belong; set once it is loaded."""
 
-    def take(self, batch: Batch, output: OutputKind) -> Batch:
+    def take(self, batch: Batch) -> Batch:
         """This process's part of a batch."""
         return batch
 
@@ -98,16 +100,17 @@ class Several(Team):
         self._seen_batch = False
         self._common = _draws(device)
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
-        files = dist.FileStore(store, size)
+        files = torch._C._distributed_c10d.FileStore(store, size)
         dist.init_process_group(backend, store=files, rank=rank, world_size=size, timeout=_NO_LIMIT)
-        functional.batch_norm = self._batch_norm  # type: ignore[assignment]
+        functional.batch_norm = self._batch_norm
 
-    def take(self, batch: Batch, output: OutputKind) -> Batch:
+    def take(self, batch: Batch) -> Batch:
         if not self._seen_batch:
             self._seen_batch = True
             if self._differing({str(i): tensor for i, tensor in enumerate(tensors_in(batch))}):
                 raise NotApplicable("draws batches that aren't the same in every process, so none can take its part")
-        part = part_of(batch, output, self.rank, self.size)
+        assert self.output is not None
+        part = part_of(batch, self.output, self.rank, self.size)
         self._weight, self._idle = part.weight, part.idle
         return part.batch
 
@@ -146,7 +149,7 @@ class Several(Team):
             dense = [g.to_dense() if g.layout is not torch.strided else g for g in found]
             flat = self._live(torch.cat([*(g.flatten() for g in dense), present]))
             dist.all_reduce(flat)
-            *pieces, _ = flat.split([*(p.numel() for p in group), len(group)])
+            *pieces, _ = torch.split(flat, [*(p.numel() for p in group), len(group)])
             missing = any(p.grad is None for p in group)
             somewhere = flat[-len(group) :].tolist() if missing else [1.0] * len(group)
             for parameter, piece, gradient, count in zip(group, pieces, dense, somewhere, strict=True):
@@ -241,7 +244,7 @@ class Several(Team):
                 running_mean.lerp_(mean.to(running_mean.dtype), momentum)
             if running_var is not None:
                 running_var.lerp_((variance * count / (count - 1)).to(running_var.dtype), momentum)
-        normal = centred * torch.rsqrt(variance + eps).view(shape)
+        normal: Tensor = centred * torch.rsqrt(variance + eps).view(shape)
         if weight is not None:
             normal = normal * weight.view(shape)
         return (normal if bias is None else normal + bias.view(shape)).to(input.dtype)
@@ -257,8 +260,9 @@ class _Sum(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        return _Sum.apply(gradient.contiguous())  # type: ignore[no-any-return]
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        summed: Tensor = _Sum.apply(gradient.contiguous())
+        return summed
 
 
 def _print(tensor: Tensor) -> Tensor:

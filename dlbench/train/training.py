@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ..contract.guard import Guard
-from ..contract.kinds import Signature
 from ..contract.learner import Batch, Learner, Regularizer, Supervised, Task, overrides
 from ..contract.optimizers import PartOptimizers
 from ..contract.recipe import Recipe
@@ -31,11 +30,11 @@ class Stepper:
 
     def __init__(
         self, learner: Learner, optimizers: PartOptimizers, regularizers: list[Regularizer],
-        execution: Execution, generator: torch.Generator, signature: Signature, guard: Guard | None = None,
+        execution: Execution, generator: torch.Generator, guard: Guard | None = None,
     ) -> None:  # fmt: skip
         """`guard`: what is known of the model from earlier steps of it."""
         self.learner, self.optimizers, self.generator = learner, optimizers, generator
-        self._team, self._output = execution.team, signature.output
+        self._team = execution.team
         self._alone = self._team.size == 1
         self.units = 0
         self._guard = guard or Guard()
@@ -49,7 +48,7 @@ class Stepper:
         size of the part that this one saw."""
         if self._alone:
             return self._guard(self._step, batch, repeats=self._repeats)
-        part = self._team.take(batch, self._output)
+        part = self._team.take(batch)
         self.units = part.size
         with self._team.step():
             return self._team.share(self._guard(self._step, part, repeats=self._repeats))
@@ -143,9 +142,7 @@ class Trainer:
         self._flops_per_unit: float | None = None
         self._best: tuple[float, dict[str, Any]] | None = None
         self._since_best = 0
-        step = Stepper(
-            self.learner, self.optimizers, self.regularizers, self.execution, self.draws, self.task.signature
-        )
+        step = Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws)
         self.learner.train()
         batches = self._batches()
         batch = next(batches)

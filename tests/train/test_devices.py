@@ -17,7 +17,9 @@ PLUGIN = Path(__file__).with_name("together.py")
 ALIKE = ("vector-classes", "image-classes", "graph-graph_classes", "graph-node_classes", "tokens-next_token",
          "vector-sample")  # fmt: skip
 MODELS = [text for name in ("mlp", "cnn", "gnn", "lm", "gan") for text in ("-m", f"tog_{name}")]
-TASKS = [text for name in ("points", "pictures", "graphs", "nodes", "texts", "clouds") for text in ("-t", f"tog_{name}")]
+TASKS = [
+    text for name in ("points", "pictures", "graphs", "nodes", "texts", "clouds") for text in ("-t", f"tog_{name}")
+]
 
 
 def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:

@@ -11,8 +11,25 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dlbench import (
-    Batch, Classes, Graph, GraphBatch, GraphClasses, Image, Learner, Metric, ModelSpec, NextToken, NodeClasses,
-    Regularizer, RegularizerSpec, Sample, Signature, TaskSpec, TokenBatch, Tokens, Vector,
+    Batch,
+    Classes,
+    Graph,
+    GraphBatch,
+    GraphClasses,
+    Image,
+    Learner,
+    Metric,
+    ModelSpec,
+    NextToken,
+    NodeClasses,
+    Regularizer,
+    RegularizerSpec,
+    Sample,
+    Signature,
+    TaskSpec,
+    TokenBatch,
+    Tokens,
+    Vector,
 )  # fmt: skip
 from dlbench.data.batches import GatheredBatches
 
@@ -55,7 +72,10 @@ def points(data: Any, *, balanced: bool = False) -> Drawn:
 
 
 def pictures(data: Any) -> Drawn:
-    x, signature = noise(37, 2, 6, 6), Signature(input=Image(channels=2, height=6, width=6), output=Classes(num_classes=3))
+    x, signature = (
+        noise(37, 2, 6, 6),
+        Signature(input=Image(channels=2, height=6, width=6), output=Classes(num_classes=3)),
+    )
     y = torch.arange(37) % 3
     return Drawn(signature, 37, lambda i: Batch(x[i] + y[i][:, None, None, None], y[i], size=len(i)))
 
@@ -227,15 +247,14 @@ class Shaking(Regularizer):
 
 
 def dlbench_tasks() -> Any:
-    inner = {"points": points, "pictures": pictures, "texts": texts, "graphs": graphs, "clouds": clouds,
-             "one_graph": one_graph}  # fmt: skip
-    kinds = {"points": (Vector, Classes), "pictures": (Image, Classes), "texts": (Tokens, NextToken),
-             "graphs": (Graph, GraphClasses), "clouds": (Vector, Sample), "one_graph": (Graph, NodeClasses)}  # fmt: skip
-    for name, load in inner.items():
-        given, asked = kinds[name]
+    kinds = {
+        points: (Vector, Classes), pictures: (Image, Classes), texts: (Tokens, NextToken), clouds: (Vector, Sample),
+        graphs: (Graph, GraphClasses), one_graph: (Graph, NodeClasses),
+    }  # fmt: skip
+    for load, (given, asked) in kinds.items():
         yield TaskSpec(
-            name=f"tog_{name}", input_kind=given, output_kind=asked, load=load, metric=LOSS, floor=None, unit="examples",
-            version="1", recipe=RECIPE,
+            name=f"tog_{load.__name__}", input_kind=given, output_kind=asked, load=load, metric=LOSS, floor=None,
+            unit="examples", version="1", recipe=RECIPE,
         )  # fmt: skip
     yield TaskSpec(
         name="tog_nodes", input_kind=Graph, output_kind=NodeClasses, load=lambda data: graphs(data, level="node"),
