@@ -13,6 +13,15 @@ import psutil
 import pytest
 import torch
 
+from dlbench.results import Results
+from dlbench.tables import leaderboard
+
+TINY = """\
+profile = { rounds = 2, block_s = 0.01, warmup_s = 0.01, launches = 1 }
+[[blocks]]
+models = ["tog_cnn"]
+tasks = ["tog_pictures"]
+"""
 PLUGIN = Path(__file__).with_name("together.py")
 ALIKE = ("vector-classes", "image-classes", "graph-graph_classes", "graph-node_classes", "tokens-next_token",
          "vector-sample")  # fmt: skip
@@ -22,10 +31,10 @@ TASKS = [
 ]
 
 
-def run(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *more: str, profile: str = "--no-profile") -> subprocess.CompletedProcess[str]:
     """`dlbench run` of the plugin into `folder/dlbench-runs`, weights into `folder`."""
     code = "import sys; from dlbench.cli import main; sys.argv[0] = 'dlbench'; main()"
-    common = ["run", "-p", str(PLUGIN), "--device", "cpu", "--no-profile", "--seeds", "1"]
+    common = ["run", "-p", str(PLUGIN), "--device", "cpu", profile, "--seeds", "1"]
     environment = {**os.environ, "TOGETHER": str(folder)}
     return subprocess.run(
         [sys.executable, "-c", code, *common, *more],
@@ -109,3 +118,26 @@ def test_what_cannot_be_divided_is_skipped_with_a_sentence(troubled: Any) -> Non
     assert "is one graph, which isn't divided between devices" in told
     assert "keeps module.seen from what each device sees by itself" in told
     assert "it isn't a mean that 2 devices could share" in told
+
+
+def test_profiles_of_one_and_two_devices_say_how_well_work_is_shared(tmp_path: Path) -> None:
+    (tmp_path / "tiny.toml").write_text(TINY)
+    for devices in ("1", "2"):
+        done = run(tmp_path, "--suite", "tiny.toml", "--devices", devices, profile="--only-profile")
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert "tog_pictures x tog_cnn, cpu x2: no scaling efficiency" in done.stdout
+    alone, together = sorted(
+        (json.loads(path.read_text()) for path in (tmp_path / "dlbench-runs" / "records").glob("*.json")),
+        key=lambda body: body["runtime"].get("devices", 1),
+    )
+    (one,), (two,) = alone["profile"]["launches"], together["profile"]["launches"]
+    assert two["units_per_step"] == one["units_per_step"] == 12
+    assert len(each := two["memory"]["train_peak_bytes_of_devices"]) == 2
+    assert two["memory"]["train_peak_bytes_in_all"] == sum(each)
+    assert two["memory"]["train_peak_bytes"] == max(each)
+    assert set(one["memory"]) <= set(two["memory"])
+    (row,) = [row for row in leaderboard.rows(Results(tmp_path / "dlbench-runs").everything()).to_dict("records")
+              if row["device"] == "cpu x2"]  # fmt: skip
+    speeds = one["train"]["units_per_s"], two["train"]["units_per_s"]
+    assert row["train_examples_per_s_per_device"] == pytest.approx(speeds[1] / 2)
+    assert row["scaling_efficiency"] == pytest.approx(speeds[1] / speeds[0] / 2)

@@ -9,8 +9,19 @@ import pytest
 import torch
 
 from dlbench import (
-    Batch, Classes, DynamicGraph, Graph, GraphBatch, GraphClasses, Hypergraph, NodeClasses, NotApplicable, Signature,
-    TokenSequence, Value, Vector,
+    Batch,
+    Classes,
+    DynamicGraph,
+    Graph,
+    GraphBatch,
+    GraphClasses,
+    Hypergraph,
+    NodeClasses,
+    NotApplicable,
+    Signature,
+    TokenSequence,
+    Value,
+    Vector,
 )  # fmt: skip
 from dlbench.contract.kinds import EdgeClasses, OutputKind
 from dlbench.contract.syntax import SyntaxBatch, WordTags
