@@ -233,12 +233,8 @@ class Several(Team):
             return _STATISTICS(input, running_mean, running_var, weight, bias, training, momentum, eps)
         x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
         others, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
-        live = 0.0 if self._idle else 1.0
-        own = torch.cat([x.sum(others), x.new_tensor([x.numel() / x.shape[1]])])
-        *_, count = sums = _Sum.apply(own * live)
-        mean = sums[:-1] / count
+        mean, variance, count = self._moments(x, others, shape)
         centred = x - mean.view(shape)
-        variance = _Sum.apply(centred.square().sum(others) * live) / count
         with torch.no_grad():
             if running_mean is not None:
                 running_mean.lerp_(mean.to(running_mean.dtype), momentum)
@@ -248,6 +244,20 @@ class Several(Team):
         if weight is not None:
             normal = normal * weight.view(shape)
         return (normal if bias is None else normal + bias.view(shape)).to(input.dtype)
+
+    def _moments(self, x: Tensor, others: list[int], shape: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and variance (C,) of each channel over all processes, and of how many values: those of each process, put
+        together as Chan, Golub and LeVeque do (1983, "Algorithms for Computing the Sample Variance")."""
+        channels = x.shape[1]
+        mean = x.mean(others)
+        squares = (x - mean.view(shape)).square().sum(others)
+        own = torch.cat([mean, squares, x.new_tensor([x.numel() / channels])]) * (0.0 if self._idle else 1.0)
+        empty = torch.zeros_like(own)
+        each = _Sum.apply(torch.stack([own if rank == self.rank else empty for rank in range(self.size)]))
+        means, squares, counts = each.split([channels, channels, 1], dim=1)
+        count = counts.sum()
+        mean = (counts * means).sum(0) / count
+        return mean, (squares + counts * (means - mean).square()).sum(0) / count, count
 
 
 class _Sum(torch.autograd.Function):
