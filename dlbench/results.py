@@ -13,8 +13,9 @@ The body of a record (all times in seconds, all sizes in bytes):
     task    {name, options (text), version, digest, unit, folds, metric {name, unit, higher_is_better}, floor, bound,
              reference {value, source} | None, data ("embedded" | "verified" | "unverified" | "missing"), data_digest,
              metrics [{name, unit, higher_is_better}]}
-    recipe  {flat settings}     layers {key: layer}     runtime {device, precision, compile, channels_last, threads, devices where > 1}
+    recipe  {flat settings}     layers {key: layer}     runtime {device, precision, compile, channels_last, threads}
     versions {package: version}     inputs {files {name below a root: sha256}}     square (of the suite's grid)
+    Where several devices train a cell together, runtime has their number as `devices`.
     status, reason (one sentence), where (FILE:LINE in FUNCTION), flags [..], limits {timeout_s, memory_bytes}
     tuned {over {key: range}, sampler, trials, seeds, metric, scores (on validation), chosen {key: value}, edge [key],
            study (a file)} (only where the recipe was tuned; `suites/SUITE.json` has it for the square)
