@@ -36,7 +36,7 @@ MAYBE: dict[str, Types] = {
     "task.floor": NUMBER, "task.bound": NUMBER, "task.reference": dict, "task.reference.value": NUMBER,
     "task.milestones": list, "environment.machine": str, "environment.torch": str, "environment.cpu": str,
     "tuned.over": dict, "tuned.chosen": dict, "treatment.name": str, "profile": dict, "profile.protocol": dict,
-    "profile.launches": list,
+    "profile.launches": list, "runtime.devices": int,
 }  # fmt: skip
 """The types of what may be absent or null."""
 LISTS: dict[str, Types] = {
@@ -51,7 +51,7 @@ SHOWN = (
     "created",
 )  # fmt: skip
 """Texts that tables show on one line."""
-COUNTS = ("seed", "params", "task.folds", "runtime.threads", "recipe.batch_size")
+COUNTS = ("seed", "params", "task.folds", "runtime.threads", "runtime.devices", "recipe.batch_size")
 LARGEST_COUNT = 2**53
 LARGEST_NUMBER = sys.float_info.max
 LONGEST_TEXT = 1000
