@@ -121,8 +121,9 @@ class Stack(Learner):
         packed: Packed = batch.inputs
 
         def total() -> Tensor:
-            self.losses = self.of(packed)
-            return self.losses.sum()
+            losses = self.of(packed)
+            self.losses = losses.detach()  # a graph that is kept remembers shapes, which `keep` changes
+            return losses.sum()
 
         return optimizers.minimize(total)
 

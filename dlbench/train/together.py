@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..contract.guard import Guard, copied
-from ..contract.learner import Batch, Regularizer, Supervised, Task, overrides
+from ..contract.learner import Batch, Supervised, Task, overrides
 from ..contract.optimizers import PartOptimizers
 from ..contract.schedule import Progress
 from ..errors import Diverged
@@ -32,6 +32,8 @@ WORTH = 1.1
 """So much faster a step must be together."""
 LARGEST = 50_000_000
 """Numbers in all networks of a group: where they are large, there is nothing to gain."""
+ELSEWHERE = ("penalty", "on_gradients", "after_step", "eval_learner")
+"""Where a regularizer acts that isn't made for several seeds at once."""
 AGREEMENT = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 3e-2}
 """How far, as a share, a seed's losses may lie from those that it has alone, over the steps of the probe."""
 
@@ -272,7 +274,7 @@ class Ensemble:
     def _take(self, packed: Packed) -> Tensor:
         with self.execution.autocast():
             self.stack.train_step(Batch(packed, size=packed.size), self.optimizers)
-        losses = self.stack.losses.detach()
+        losses = self.stack.losses
         if self.probing:
             self.seen.append(losses)
         return losses
@@ -376,12 +378,12 @@ def check_trainer(trainer: Trainer) -> None:
         raise Apart("the model brings its own loss or its own step")
     if trainer.optimizers.has_closures:
         raise Apart("its optimizer evaluates a batch several times")
-    allowed = {"on_batch"}
     for regularizer in trainer.regularizers:
-        own = {name for name in vars(Regularizer) if callable(getattr(Regularizer, name)) and name[0] != "_"}
-        acts = {name for name in own if getattr(type(regularizer), name) is not getattr(Regularizer, name)}
-        if acts - allowed:
+        if any(overrides([regularizer], place) for place in ELSEWHERE):
             raise Apart(f"the regularizer {type(regularizer).__name__} acts on more than batches")
+    for module in trainer.learner.modules():
+        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
+            raise Apart(f"something is hooked into its {type(module).__name__}")
 
 
 def now(execution: Any) -> float:
