@@ -33,7 +33,7 @@ class Packed:
         """Raises Apart where the batches differ in more than the numbers in their tensors."""
         if any(batch.continues is not None for batch in batches):
             raise Apart("it carries state from batch to batch")
-        flat = [tree_flatten((batch.inputs, batch.targets, batch.mask, batch.index)) for batch in batches]
+        flat = [flattened(batch) for batch in batches]
         leaves, self.structure = flat[0]
         self.size = batches[0].size
         if any(structure != self.structure for _, structure in flat) or any(b.size != self.size for b in batches):
@@ -68,12 +68,22 @@ class Packed:
         return unpacked(tensors, self.fixed, self.structure, self.size)
 
 
-def unpacked(tensors: Sequence[Tensor], fixed: Mapping[int, Any], structure: TreeSpec, size: int) -> Batch:
+def flattened(batch: Batch) -> tuple[list[Any], TreeSpec | None]:
+    """What a batch holds, one after the other, and how its inputs go together; None where they are one tensor, for
+    which a general answer would take too long."""
+    rest = [batch.targets, batch.mask, batch.index]
+    if isinstance(batch.inputs, Tensor):
+        return [*rest, batch.inputs], None
+    leaves, structure = tree_flatten(batch.inputs)
+    return [*rest, *leaves], structure
+
+
+def unpacked(tensors: Sequence[Tensor], fixed: Mapping[int, Any], structure: TreeSpec | None, size: int) -> Batch:
     """A batch, put together from its tensors and the rest."""
     given = iter(tensors)
-    leaves = [fixed[place] if place in fixed else next(given) for place in range(structure.num_leaves)]
-    inputs, targets, mask, index = tree_unflatten(leaves, structure)
-    return Batch(inputs, targets, mask, size, index=index)
+    leaves = [fixed[place] if place in fixed else next(given) for place in range(len(tensors) + len(fixed))]
+    targets, mask, index, *inputs = leaves
+    return Batch(inputs[0] if structure is None else tree_unflatten(inputs, structure), targets, mask, size, index=index)
 
 
 class Loss(nn.Module):

@@ -13,6 +13,16 @@ def linear(signature):
     return nn.Sequential(nn.Flatten(), nn.Linear(features, signature.output.num_classes))
 
 
+def odd_batch_norm(signature):
+    """A convolutional network with batch normalisation, shallow enough for rounding to stay small."""
+    from torch import nn
+
+    image = signature.input
+    block = lambda channels: (nn.Conv2d(channels, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.Tanh())
+    last = nn.Linear(8 * image.height * image.width, signature.output.num_classes)
+    return nn.Sequential(*block(image.channels), *block(8), nn.Flatten(), last)
+
+
 def odd_fragile(signature):
     """A third of the seeds have a weight that isn't a number."""
     import torch
