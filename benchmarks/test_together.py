@@ -36,7 +36,9 @@ def read(folder: Path) -> list[dict]:
 
 
 @pytest.mark.parametrize(
-    ("model", "at_least"), [("mlp", 1.0), ("mlp[width=128,depth=1]", 1.0), ("lenet5", 1.0)], ids=["mlp", "small", "lenet5"]
+    ("model", "at_least"),
+    [("mlp", 1.0), ("mlp[width=128,depth=1]", 1.0), ("lenet5", 1.0)],
+    ids=["mlp", "small", "lenet5"],
 )
 def test_seeds_together(benchmark, tmp_path: Path, model: str, at_least: float) -> None:
     """How many times less processor time 50 seeds need, and that nothing shows them to score otherwise."""

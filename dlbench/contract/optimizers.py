@@ -17,7 +17,6 @@ from .recipe import Recipe
 from .schedule import Factor, Progress, Stop
 from .specs import OptimizerSpec, ScheduleSpec
 
-
 Clipping = Callable[[list[nn.Parameter], float], None]
 
 

@@ -123,7 +123,7 @@ class Runner:
                 yield message
 
         def progress(message: Message) -> None:
-            self._progress(todo[message.get("cell", message["id"])], message)
+            self._progress(todo[message.get("cell") or message["id"]], message)
 
         again = 0
         while waiting:

@@ -83,7 +83,9 @@ def unpacked(tensors: Sequence[Tensor], fixed: Mapping[int, Any], structure: Tre
     given = iter(tensors)
     leaves = [fixed[place] if place in fixed else next(given) for place in range(len(tensors) + len(fixed))]
     targets, mask, index, *inputs = leaves
-    return Batch(inputs[0] if structure is None else tree_unflatten(inputs, structure), targets, mask, size, index=index)
+    return Batch(
+        inputs[0] if structure is None else tree_unflatten(inputs, structure), targets, mask, size, index=index
+    )
 
 
 class Loss(nn.Module):
@@ -143,7 +145,8 @@ class Stack(Learner):
 
         def one(parameters: list[Tensor], buffers: list[Tensor], tensors: list[Tensor]) -> Tensor:
             state = dict(zip((*names, *buffer_names), (*parameters, *buffers), strict=True))
-            return torch.func.functional_call(loss, state, (packed.one(tensors),))
+            found: Tensor = torch.func.functional_call(loss, state, (packed.one(tensors),))
+            return found
 
         call: Callable[..., Tensor] = torch.vmap(one, in_dims=(0, 0, packed.dims), randomness="different")
         return call([*self.stacked], self._buffers_of_all, packed.tensors)
@@ -164,18 +167,16 @@ class Stack(Learner):
         for parameter in self.stacked:
             parameter.grad, parameter.data = None, parameter.data[index]
         self._buffers_of_all = [buffer[index] for buffer in self._buffers_of_all]
-        self._learners, self._own, self._own_buffers = (
-            [of_all[place] for place in places] for of_all in (self._learners, self._own, self._own_buffers)
-        )
-        self._learners = tuple(self._learners)
+        self._learners = tuple(self._learners[place] for place in places)
+        self._own = [self._own[place] for place in places]
+        self._own_buffers = [self._own_buffers[place] for place in places]
         self._share()
 
     def _share(self) -> None:
         """Make the learners' tensors views of the stacked ones."""
-        for own, all_of_them in ((self._own, self.stacked), (self._own_buffers, self._buffers_of_all)):
-            for place, tensors in enumerate(own):
-                for tensor, whole in zip(tensors, all_of_them, strict=True):
-                    tensor.data = whole.data[place]
+        for place, (parameters, buffers) in enumerate(zip(self._own, self._own_buffers, strict=True)):
+            for tensor, whole in zip((*parameters, *buffers), (*self.stacked, *self._buffers_of_all), strict=True):
+                tensor.data = whole.data[place]
 
 
 def stacked(tensors: Sequence[Tensor]) -> Tensor:

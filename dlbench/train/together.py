@@ -4,38 +4,26 @@ own draws, its own selection and patience. What doesn't allow it, or isn't faste
 
 from __future__ import annotations
 
-import math
-import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ..contract.guard import Guard, copied
-from ..contract.learner import Batch, Supervised, Task, overrides
+from ..contract.learner import Batch, overrides
 from ..contract.optimizers import PartOptimizers
-from ..contract.schedule import Progress
 from ..errors import Diverged
 from ..plan.content import content_digest
 from .cell import Bench, Report, judged_fold, make_trainer, open_bench, stream_seed, summary
+from .probe import PROBE, Probe, Shared, alone, check_pair, drawn, near, now, same
 from .stacking import Apart, Packed, Stack, check_optimizers, clip_each
 from .training import Trainer
 
-PROBE = 20
-"""Steps that are timed each way, after a first one."""
-WORTH = 1.1
-"""So much faster a step must be together."""
 LARGEST = 50_000_000
 """Numbers in all networks of a group: where they are large, there is nothing to gain."""
-ELSEWHERE = ("penalty", "on_gradients", "after_step", "eval_learner")
-"""Where a regularizer acts that isn't made for several seeds at once."""
-AGREEMENT = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 3e-2}
-"""How far, as a share, a seed's losses may lie from those that it has alone, over the steps of the probe."""
 
 
 @dataclass
@@ -47,50 +35,6 @@ class Member:
     gallery: Path | None
     results: list[dict[str, Any]] = field(default_factory=list)
     error: Diverged | None = None
-
-
-class Shared(Progress):
-    """The progress of all seeds; of their scores, which differ, it knows nothing."""
-
-    @property
-    def history(self) -> tuple[float, ...]:  # type: ignore[override]
-        raise Apart("its schedule watches scores, which differ from seed to seed")
-
-    @history.setter
-    def history(self, value: tuple[float, ...]) -> None: ...
-
-
-@dataclass
-class Probe:
-    """A seed's first steps alone. `draws`: the model draws random numbers of its own. `step_s`: seconds of a step."""
-
-    losses: list[float]
-    step_s: float
-    draws: bool
-    first: Batch
-    flops_per_unit: float | None
-    optimizers: list[torch.optim.Optimizer]
-    loss_in_eval: float
-    together_s: float | None = None
-
-    def decide(self, losses: Sequence[float], together_s: float, precision: str) -> None:
-        """Raises Apart unless training together is the same (`losses`: the same seed's) and faster."""
-        pairs = [] if self.draws else [*zip(self.losses, losses, strict=True)]
-        for step, (alone, together) in enumerate(pairs, 1):
-            if not near(alone, together, precision):
-                raise Apart(f"its loss is {together:.6g} together and {alone:.6g} alone by step {step}")
-        self.together_s = together_s
-        if together_s * WORTH > self.step_s:
-            raise Apart(
-                f"a step takes {1e3 * together_s:.3g} ms of each seed together and {1e3 * self.step_s:.3g} ms alone"
-            )
-
-
-def near(alone: float, together: float, precision: str) -> bool:
-    """Whether two losses agree as far as rounding lets them; those that aren't finite both aren't."""
-    if not (math.isfinite(alone) and math.isfinite(together)):
-        return math.isfinite(alone) == math.isfinite(together)
-    return math.isclose(alone, together, rel_tol=AGREEMENT[precision], abs_tol=1e-6)
 
 
 def run_together(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
@@ -122,16 +66,6 @@ def run_together(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
         body = summary(bench, job, member.results, loading, content)
         found[member.id] = {**body, "flags": [*body["flags"], "together"], "together": shared}
     return found
-
-
-def check_pair(bench: Bench) -> None:
-    """Raises Apart where what is asked for can't be had together."""
-    recipe, runtime = bench.recipe, bench.execution.runtime
-    if recipe.budget[0] == "seconds":
-        raise Apart("its budget is in seconds")
-    if runtime.compile or runtime.channels_last or runtime.precision == "fp16":
-        what = "compiled" if runtime.compile else "channels last" if runtime.channels_last else "fp16"
-        raise Apart(f"it runs {what}")
 
 
 class Group:
@@ -203,7 +137,7 @@ class Ensemble:
         self.active = [*range(len(trainers))]
         self.errors: dict[int, Diverged] = {}
 
-    def fit(self, accept: Any) -> dict[int, Diverged]:
+    def fit(self, accept: Callable[[], None]) -> dict[int, Diverged]:
         """Train all; `accept` is called when the probe has decided for it. Returns what ended some early, by place."""
         self.streams = [trainer.batches() for trainer in self.trainers]
         self.accept, self.seen, self.clock = accept, list[Tensor](), 0.0
@@ -335,74 +269,3 @@ class Ensemble:
         for place in leaving:
             if place not in self.errors:
                 self.trainers[place].finish()
-
-
-def alone(bench: Bench, task: Task, seed: int, fold: int) -> Probe:
-    """A seed's first steps by itself, timed. Raises Apart where something shows that forbids to train together."""
-    trainer = make_trainer(bench, task, seed, fold, lambda point: None)
-    check_trainer(trainer)
-    trainer.optimizers.progress = Shared()
-    trainer.begin()
-    guard, batches = Guard(), trainer.batches()
-    step, batch = trainer.stepper(guard), next(batches)
-    if trainer.last_step() <= PROBE:
-        raise Apart(f"it trains {trainer.last_step():g} steps, too few to be measured")
-    first = copied(batch)
-    with torch.no_grad(), bench.execution.autocast():
-        trainer.learner.eval()
-        in_eval = trainer.learner.loss(copied(batch)).item()
-        trainer.learner.train()
-    before, others = drawn(), of_others()
-    losses: list[Tensor] = []
-    for steps in range(PROBE + 1):
-        if steps == 1:
-            start = now(bench.execution)
-        trainer.place(trainer.optimizers.progress, steps)
-        if not trainer.optimizers.advance(trainer.optimizers.progress):
-            raise Apart("its schedule ends it within a few steps")
-        losses.append(step(next(batches)) if steps else trainer.take_counted(step, batch))
-    seconds = (now(bench.execution) - start) / PROBE
-    if guard.in_place:
-        raise Apart("it changes its inputs in place")
-    if others != of_others():
-        raise Apart("something draws from the global generator of Python or NumPy")
-    return Probe(
-        losses=[loss.item() for loss in losses], step_s=seconds, draws=not same(before, drawn()), first=first,
-        flops_per_unit=trainer.flops_per_unit, optimizers=trainer.optimizers.all, loss_in_eval=in_eval,
-    )  # fmt: skip
-
-
-def check_trainer(trainer: Trainer) -> None:
-    """Raises Apart where the learner or what acts on it isn't made for several at once."""
-    if type(trainer.learner) is not Supervised:
-        raise Apart("the model brings its own loss or its own step")
-    if trainer.optimizers.has_closures:
-        raise Apart("its optimizer evaluates a batch several times")
-    for regularizer in trainer.regularizers:
-        if any(overrides([regularizer], place) for place in ELSEWHERE):
-            raise Apart(f"the regularizer {type(regularizer).__name__} acts on more than batches")
-    for module in trainer.learner.modules():
-        if module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module):
-            raise Apart(f"something is hooked into its {type(module).__name__}")
-
-
-def now(execution: Any) -> float:
-    """Processor time where one thread of the CPU does all the work, because others disturb it less; else wall time."""
-    execution.sync()
-    return time.perf_counter() if execution.is_cuda or execution.runtime.threads > 1 else time.process_time()
-
-
-def drawn() -> list[Tensor]:
-    """The state of torch's own generators."""
-    return [torch.get_rng_state(), *(torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [])]
-
-
-def same(before: Sequence[Tensor], after: Sequence[Tensor]) -> bool:
-    """Whether nothing was drawn between."""
-    return all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
-
-
-def of_others() -> tuple[Any, ...]:
-    """The state of the other global generators, comparable."""
-    kind, keys, *rest = np.random.get_state()
-    return random.getstate(), kind, keys.tobytes(), *rest  # type: ignore[union-attr]

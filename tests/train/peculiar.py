@@ -18,7 +18,10 @@ def odd_batch_norm(signature):
     from torch import nn
 
     image = signature.input
-    block = lambda channels: (nn.Conv2d(channels, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.Tanh())
+
+    def block(channels):
+        return nn.Conv2d(channels, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.Tanh()
+
     last = nn.Linear(8 * image.height * image.width, signature.output.num_classes)
     return nn.Sequential(*block(image.channels), *block(8), nn.Flatten(), last)
 

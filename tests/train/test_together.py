@@ -16,7 +16,7 @@ from dlbench.contract.learner import Supervised
 from dlbench.contract.optimizers import PartOptimizers
 from dlbench.errors import Diverged
 from dlbench.plan.catalog import Catalog, discover
-from dlbench.train import together
+from dlbench.train import probe, together
 from dlbench.train.cell import Bench, make_trainer, open_bench, run_cell
 from dlbench.train.stacking import Apart, Packed, Stack
 from dlbench.train.training import Trainer
@@ -34,7 +34,7 @@ STEPPED = {"budget.steps": STEPS, "select": "last", "evaluate_every": 17}
 @pytest.fixture(autouse=True)
 def _always(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests are about what comes out: together counts as faster, whatever the probe's times."""
-    monkeypatch.setattr(together, "WORTH", 0.0)
+    monkeypatch.setattr(probe, "WORTH", 0.0)
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def learners(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
     return found
 
 
-def job(model: str, task: str, settings: Mapping[str, Any], among: Catalog | None = None, **more: Any) -> dict[str, Any]:
-    return message(planned(model, task, settings, among=among, **more), among)
+def job(model: str, task: str, settings: Mapping[str, Any], among: Catalog | None = None) -> dict[str, Any]:
+    return message(planned(model, task, settings, among=among), among)
 
 
 def run(given: dict[str, Any], seeds: tuple[int, ...] = SEEDS, told: list[Any] | None = None) -> dict[int, Any]:
@@ -236,9 +236,9 @@ def test_what_vmap_refuses_raises(model: str, task: str) -> None:
 
 
 def test_slower_together_is_declined(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(together, "WORTH", 1e9)
+    monkeypatch.setattr(probe, "WORTH", 1e9)
     told: list[Any] = []
-    with pytest.raises(Apart, match="a step takes .* ms of each seed together and .* ms alone"):
+    with pytest.raises(Apart, match=r"a step takes .* ms of each seed together and .* ms alone"):
         run(job("mlp", "digits", {"budget.epochs": 2}), told=told)
     assert told == []
 
