@@ -142,7 +142,7 @@ class Ensemble:
         self.streams = [trainer.batches() for trainer in self.trainers]
         self.accept, self.seen, self.clock = accept, list[Tensor](), 0.0
         start = time.perf_counter()
-        packed = self._next()
+        packed, stop = self._next(), self.lead.next_stop()
         if self.probe.draws and self.probing:
             self._compare_in_eval()
         self._advance()
@@ -153,15 +153,11 @@ class Ensemble:
             trainer.flops_per_unit = self.probe.flops_per_unit
             trainer.outcome.phases["first_step_s"] = spent
         self._count(1, packed.size, losses)
-        if self.lead.outcome.steps >= self.stop:
+        if self.lead.outcome.steps >= stop:
             self._evaluate(False)
         while self.active:
             self._segment()
         return self.errors
-
-    @property
-    def stop(self) -> float:
-        return self.trainers[self.active[0]].next_stop()
 
     def _segment(self) -> None:
         """Steps up to the next evaluation, on a clock that all seeds share; then the evaluations."""

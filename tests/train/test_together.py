@@ -129,9 +129,15 @@ def doubled(bench: Bench, seed: int) -> Trainer:
     return trainer
 
 
-def test_a_record_is_that_of_training_alone_but_for_time() -> None:
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [("lenet5", {"budget.epochs": 3}), ("mlp", {**SGD, "budget.epochs": 24, "batch_size": "all"}),
+     ("mlp", {**SGD, "budget.steps": 45, "schedule": "cosine"})],
+    ids=str,
+)  # fmt: skip
+def test_a_record_is_that_of_training_alone_but_for_time(model: str, settings: dict[str, Any]) -> None:
     """Curves, selection, metrics, counts: all that isn't time, to rounding."""
-    given, told = job("lenet5", "digits", {"budget.epochs": 3}), list[dict[str, Any]]()
+    given, told = job(model, "digits", settings), list[dict[str, Any]]()
     found = run(given, told=told)
     for seed in SEEDS:
         body, alone = found[seed], run_cell({**given, "seed": seed}, lambda point: None)
