@@ -31,6 +31,8 @@ of a cell, where it got so far:
     samples [a text that the task keeps] (only where it keeps some)
     members [{metric: value} of each on test] (only of a learner made of learners)
     pictures [a file in pictures/ that shows what the task drew] (only where that was asked)
+    together {seeds, equal ("up to rounding" | "in distribution"), probe {steps, alone_step_s, together_step_s}} (only
+             of seeds that trained as one; its flag says so too, and its times are shares of theirs)
     global_state [a setting of the process that a plugin changed] (only where one did)
 
 of a profile:

@@ -81,6 +81,12 @@ how = options(
         type=click.Choice(["pictures"]),
         help="Also keep what tasks draw of the models that run now, as PNG files in RESULTS/pictures.",
     ),
+    click.option(
+        "--together/--no-together",
+        default=False,
+        show_default=True,
+        help="Train cells that differ by seed alone as one, for accuracy only, where that is the same and faster.",
+    ),
     click.option("--dry-run", is_flag=True, help="Print what would run, and stop."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables."),
     click.option("--debug", is_flag=True, help="Show tracebacks of dlbench's own errors."),
@@ -176,6 +182,7 @@ def runner_of(catalog: Catalog, request: Request, limits: dict[str, Any], given:
         fresh=given["fresh"],
         accept_stale=given["accept_stale"],
         keep=given["keep"],
+        together=given["together"],
     )
 
 

@@ -17,6 +17,8 @@ from .recipe import Recipe
 from .schedule import Factor, Progress, Stop
 from .specs import OptimizerSpec, ScheduleSpec
 
+Clipping = Callable[[list[nn.Parameter], float], None]
+
 
 class Ingredients(Protocol):
     """Where optimizers and schedules come from: the catalog."""
@@ -48,7 +50,9 @@ class Sharing(Protocol):
 class Part:
     """One named group of parameters with its optimizer and schedule."""
 
-    def __init__(self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients) -> None:
+    def __init__(
+        self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping
+    ) -> None:
         spec = ingredients.optimizer(recipe.optimizer.name)
         options = dict(recipe.optimizer.options)
         if recipe.weight_decay is not None:
@@ -56,7 +60,7 @@ class Part:
         self.parameters = parameters
         self.optimizer: torch.optim.Optimizer = spec.build(parameters, recipe.lr, **options)
         self.closure = spec.closure
-        self.clip = recipe.clip
+        self.clip, self._clipping = recipe.clip, clipping
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
         self.factor = _factor(recipe.schedule, ingredients)
 
@@ -69,7 +73,7 @@ class Part:
         for act in on_gradients:
             act(self.parameters)
         if self.clip is not None:
-            clip(self.parameters, self.clip)
+            self._clipping(self.parameters, self.clip)
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> None:
@@ -98,9 +102,11 @@ class PartOptimizers:
         *,
         scale_for: str | None = None,
         team: Sharing | None = None,
+        clipping: Clipping | None = None,
     ) -> None:
         """`scale_for`: the device type whose fp16 gradients are to be scaled; None for no scaling. `team`: those that
-        take each step together, where there are several."""
+        take each step together, where there are several. `clipping`: what bounds the gradients of a part, where it
+        isn't their norm as a whole."""
         regularizers = list(regularizers)
         self._team = team
         self.progress = Progress()
@@ -114,7 +120,7 @@ class PartOptimizers:
             if name not in own:
                 raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(own) or 'none'}")
         for name, parameters in groups.items():
-            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients)
+            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients, clipping or clip)
             for path in accumulate(name.split("/"), "{}/{}".format):  # the last one is the part's own name
                 self._below.setdefault(path, []).append(self._parts[name])
         self._all = list(self._parts.values())
@@ -155,6 +161,11 @@ class PartOptimizers:
         for part in self._all:
             for group in part.optimizer.param_groups:
                 yield group["params"], group["lr"]
+
+    @property
+    def all(self) -> list[torch.optim.Optimizer]:
+        """The optimizers of all parts."""
+        return [part.optimizer for part in self._all]
 
     @property
     def has_closures(self) -> bool:

@@ -50,10 +50,10 @@ def work(job: dict[str, Any], channel: int) -> None:
 
 def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     """The result of a job whatever happens: `status`, `reason`, `where`, and `body` where it ended well."""
-    from ..measure.environment import versions
     from ..plan.catalog import Source, load_sources
     from ..profile.job import run_profile
     from ..train.cell import run_cell
+    from ..train.stacking import Apart
 
     try:
         if job["type"] == "probe":
@@ -61,21 +61,47 @@ def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
         catalog = load_sources(Source(**source) for source in job["sources"])
         watch.collected(catalog.plugins.get_plugins())
         job = {**job, "catalog": catalog}
+        if "cells" in job:
+            return {"status": "ok", "reason": "", "where": "", "cells": several(job, report)}
         body = run_profile(job) if job["protocol"] else run_cell(job, report)
-        seen = versions(job["runtime"]["device"])  # here torch is loaded, so CUDA's versions can be asked
-        return {
-            "status": "ok",
-            "reason": "",
-            "where": "",
-            "body": {**body, "cuda": seen["cuda"], "cudnn": seen["cudnn"]},
-        }
+        return ended_well(job, body)
+    except Apart as error:
+        return {"status": "apart", "reason": str(error), "where": ""}
     except NotApplicable as error:
         return {"status": "skip", "reason": str(error), "where": ""}
     except BaseException as error:
         lift_memory_limit()
         traceback.print_exc()
         fault = {"fault": "core"} if caused_by_core(error) else {}
-        return {"status": status_of(error), "reason": sentence(error), "where": place_of(error), **fault}
+        return {**ended_by(error), **fault}
+
+
+def several(job: dict[str, Any], report: Any) -> dict[str, Any]:
+    """The results of cells that train together, by id."""
+    from ..train.together import run_together
+
+    return {
+        name: ended_by(found) if isinstance(found, Diverged) else ended_well(job, found)
+        for name, found in run_together(job, report).items()
+    }
+
+
+def ended_well(job: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
+    """The result of a job whose `body` is this."""
+    from ..measure.environment import versions
+
+    seen = versions(job["runtime"]["device"])  # here torch is loaded, so CUDA's versions can be asked
+    return {
+        "status": "ok",
+        "reason": "",
+        "where": "",
+        "body": {**body, "cuda": seen["cuda"], "cudnn": seen["cudnn"]},
+    }
+
+
+def ended_by(error: BaseException) -> dict[str, Any]:
+    """The result of what an exception has ended."""
+    return {"status": status_of(error), "reason": sentence(error), "where": place_of(error)}
 
 
 def probe(device: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..plan.catalog import Catalog
 from ..plan.inputs import Roots, changed, kept, roots_of
 from ..plan.plan import PROTOCOL, Job, Plan, Skip, treatment_of
 from ..results import SCHEMA, Record, Results, is_done, now
+from .grouping import copy_log, grouped, names_of, singles
 from .local import LocalExecutor, Message
 
 _HOW_TO_KEEP = " (--accept-stale keeps them)"
@@ -51,7 +52,7 @@ class Limits:
 class Runner:
     """Runs jobs into a results folder. `command` is recorded as what makes each record again. `accept_stale`: records
     made under other versions of packages count as done. `keep`: `pictures` where files of what tasks draw are
-    wanted."""
+    wanted. `together`: cells that differ by seed alone train as one, where that is the same and faster."""
 
     catalog: Catalog
     results: Results
@@ -64,6 +65,7 @@ class Runner:
     fresh: bool = False
     accept_stale: bool = False
     keep: tuple[str, ...] = ()
+    together: bool = False
     skips: list[Skip] = field(default_factory=list)
     ran: int = 0
     _executor: LocalExecutor | None = None
@@ -112,18 +114,43 @@ class Runner:
                 records[job.name] = self._save(job, {"status": "no_data", "reason": job.no_data, "where": ""})
                 del todo[job.name]
         position = {name: i for i, name in enumerate(todo)}
+        waiting = grouped([self._message(job) for job in todo.values()], self.jobs if self.together else 0)
 
-        def messages() -> Iterator[Message]:
-            for job in todo.values():
-                self.display.started(job, position[job.name], len(todo))
-                yield self._message(job)
+        def messages(waiting: list[Message]) -> Iterator[Message]:
+            for message in waiting:
+                for name in names_of(message):
+                    self.display.started(todo[name], max(position[name], again), len(todo))
+                yield message
 
-        for done in executor.run(messages(), lambda message: self._progress(todo[message["id"]], message)):
-            job = todo[done["id"]]
-            record = self._conclude(job, outcome_of(done, self.limits))
-            if record is not None:
-                records[job.name] = record
+        def progress(message: Message) -> None:
+            self._progress(todo[message.get("cell") or message["id"]], message)
+
+        again = 0
+        while waiting:
+            running, apart = {message["id"]: message for message in waiting}, list[Message]()
+            for done in executor.run(messages(waiting), progress):
+                if (found := self._parted(running[done["id"]], done, todo)) is None:
+                    apart += singles(running[done["id"]])
+                    continue
+                for name, result in found.items():
+                    record = self._conclude(todo[name], result)
+                    if record is not None:
+                        records[name] = record
+            waiting, again = apart, 1
         return records
+
+    def _parted(self, message: Message, done: Message, todo: Mapping[str, Job]) -> dict[str, Any] | None:
+        """By name the results of the cells of a job; None where they must run alone, which is said."""
+        result = outcome_of(done, self.limits)
+        if "cells" not in message:
+            return {done["id"]: result}
+        if result["status"] == "ok":
+            for cell in message["cells"][1:]:
+                copy_log(message["log"], cell["log"])
+            return {name: {**own, "inputs": result["inputs"]} for name, own in result["cells"].items()}
+        why = result["reason"] if result["status"] == "apart" else f"{result['status']}: {result['reason']}"
+        self.display.warn(f"{todo[done['id']].row}: each seed trains alone: {why}")
+        return None
 
     def _progress(self, job: Job, message: Message) -> None:
         self.display.progress(job, message)

@@ -32,6 +32,8 @@ FIGURES = {
 """Where a figure stands in a launch, as `dlbench.profile.launch.profile` returns it. Of a list of blocks the median
 counts; absent or null means not measured."""
 CLOCKS = ("seconds", "step")
+TOGETHER = "together"
+"""The flag of cells that differ by seed alone and trained as one."""
 
 
 def facts_of(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,11 +76,18 @@ def targets_of(body: Mapping[str, Any]) -> list[float]:
 
 def reached(body: Mapping[str, Any], target: float, clock: str) -> float | None:
     """Seconds on the training clock, or the `step`, until the task's metric on validation first reached the target,
-    over all folds; None where a fold never did."""
+    over all folds; None where a fold never did, and seconds where the clock wasn't the cell's own."""
+    if clock == "seconds" and not has_own_clock(body):
+        return None
     metric = body["task"]["metric"]
     sign = 1 if metric["higher_is_better"] else -1
     found = [_first(curve, metric["name"], sign, target, clock) for curve in body.get("curves") or []]
     return sum(found) if found and not any(map(math.isinf, found)) else None
+
+
+def has_own_clock(body: Mapping[str, Any]) -> bool:
+    """Whether a cell's times are its own, and not its share of those of seeds that trained together."""
+    return TOGETHER not in (body.get("flags") or ())
 
 
 def _first(curve: Iterable[Mapping[str, Any]], metric: str, sign: int, target: float, clock: str) -> float:

@@ -14,6 +14,7 @@ from itertools import accumulate
 from statistics import fmean
 from typing import Any
 
+from ..records.facts import has_own_clock
 from ..tables.groups import Group, is_number
 
 CLOCKS = ("step", "seconds", "flops")
@@ -118,7 +119,8 @@ def _judged(seeds: Sequence[Columns], clock: str, budget: float) -> float | None
 
 def _of_cell(group: Group, cell: Mapping[str, Any]) -> Columns:
     metric = group.head["task"]["metric"]["name"]
-    folds = [_of_fold(curve, metric) for curve in cell.get("curves") or [] if isinstance(curve, list)]
+    clocks = [clock for clock in CLOCKS if clock != "seconds" or has_own_clock(cell)]
+    folds = [_of_fold(curve, metric, clocks) for curve in cell.get("curves") or [] if isinstance(curve, list)]
     if not folds or not all(folds):
         return {}
     mean = _mean(folds)
@@ -128,14 +130,14 @@ def _of_cell(group: Group, cell: Mapping[str, Any]) -> Columns:
     return {**mean, "best": list(accumulate(mean["val"], lambda a, b: b if math.isnan(a) else better(a, b)))}
 
 
-def _of_fold(curve: Sequence[Any], metric: str) -> Columns:
+def _of_fold(curve: Sequence[Any], metric: str, clocks: Sequence[str]) -> Columns:
     """The columns of a fold; a clock or a loss that a point lacks is left out. Empty where a point has no metric."""
     points = [point for point in curve if isinstance(point, dict)]
     values = [_number((point.get("val") or {}).get(metric)) for point in points]
     if not values or None in values:
         return {}
     columns: Columns = {"val": [value for value in values if value is not None]}
-    for name in (*CLOCKS, "loss"):
+    for name in (*clocks, "loss"):
         read = [_number(point.get(name)) for point in points]
         if None not in read:
             columns[name] = [value for value in read if value is not None]

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 from ..contract.recipe import profile_settings
 from ..records.facts import FIGURES as FIGURES
+from ..records.facts import has_own_clock, launches_of
 from ..records.facts import is_number as is_number
-from ..records.facts import launches_of
 from ..results import Record
 from .terms import Same, difference, treatment_of
 
@@ -182,6 +182,11 @@ def status_of(cell: Record) -> str:
         return cell.status
     value = (cell.get("metrics") or {}).get("test", {}).get(cell["task"]["metric"]["name"])
     return "ok" if is_number(value) else "failed"
+
+
+def train_s(cell: Record) -> float | None:
+    """What a cell's own training clock showed; None where it had none."""
+    return (cell.get("phases") or {}).get("train_s") if has_own_clock(cell.head) else None
 
 
 def named(name: str, options: str, treatment: str = "") -> str:

@@ -19,7 +19,7 @@ import pandas as pd
 from ..integrity import Verification, plain
 from ..results import Record, write_text
 from . import sharing
-from .groups import Group, RowKey, beats_bound, groups, is_number, status_of
+from .groups import Group, RowKey, beats_bound, groups, is_number, status_of, train_s
 from .milestones import COLUMN, columns_of, time_to, times
 from .ranking import Standing, outlying, ranks_of, standing
 from .rendering import FORMULA
@@ -164,7 +164,7 @@ def _row(group: Group, rank: str | None, outlier: bool) -> dict[str, Any]:
         "higher_is_better": task["metric"]["higher_is_better"], **_interval(estimate), "folds": task["folds"],
         "fold_sd": _fold_sd(group), "rank": rank, **yardsticks(group), "status": group.status(),
         "flags": " ".join(_flags(group, estimate, outlier)), "batch_size": _batch_size(head),
-        **_speed(group), "train_s": _mean_of(group, lambda cell: (cell.get("phases") or {}).get("train_s")),
+        **_speed(group), "train_s": _mean_of(group, train_s),
         "epochs": _mean_of(group, lambda cell: cell.get("epochs")), "time_to_target_s": _time_to_target(group),
         "dlbench": head.get("dlbench"), "plugin": model.get("plugin"), "plugin_version": model.get("plugin_version"),
         "records": " ".join(record.name for record in group.records), **times(group),

@@ -23,6 +23,7 @@ FLAGS = {
     "range_edge": ("e", "tuning chose a value at the end of its range, so a better one may lie beyond"),
     "channels_last": ("c", "images in channels-last order"),
     "not_deterministic": ("r", "a repeated run differs a little"),
+    "together": ("j", "its seeds trained together, so it has no training times"),
     "device_shared": ("d", "others used the device meanwhile"),
     "noisy": ("n", "timed blocks spread over 10 %"),
     "unusable": (UNUSABLE, "timed blocks spread over 25 %: don't use the speed"),

@@ -26,7 +26,7 @@ from .aggregates import (
 )
 from .contests import Contest, Missing, Over, Task, contests, failures, joined, listed
 from .elo import MIDDLE, drawn_ratings, outcomes, ratings, tiers
-from .groups import Group, is_number
+from .groups import Group, is_number, train_s
 from .stats import MIN_FOR_INTERVAL
 
 RESAMPLES, SEED = 1000, 0
@@ -244,7 +244,7 @@ def _lines(task: Task, name: str, seeds: Sequence[int]) -> Iterable[Row]:
 
 
 def _train_s(group: Group | None, seed: int) -> float | None:
-    found = [(cell.get("phases") or {}).get("train_s") for cell in group.ok if cell["seed"] == seed] if group else []
+    found = [train_s(cell) for cell in group.ok if cell["seed"] == seed] if group else []
     return float(found[0]) if found and is_number(found[0]) else None
 
 

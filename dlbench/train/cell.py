@@ -145,8 +145,15 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     gallery = Path(job["pictures"]) if job.get("pictures") else None
     content = content_digest(bench.fold(0), bench.recipe.batch_size) if job["generated"] else None
     loading = time.perf_counter() - start
+    results = [_run_fold(bench, job["seed"], fold, report, gallery) for fold in range(bench.folds)]
+    return summary(bench, job, results, loading, content)
+
+
+def summary(
+    bench: Bench, job: Mapping[str, Any], results: list[dict[str, Any]], loading: float, content: str | None
+) -> dict[str, Any]:
+    """A result's part of the record, from what its folds left. `loading`: seconds before the first of them."""
     folds = bench.folds
-    results = [_run_fold(bench, job["seed"], fold, report, gallery) for fold in range(folds)]
     combine = getattr(bench.task, "combine", None)
     fold_metrics = combine(results) if callable(combine) else [r["metrics"] for r in results]
     metrics = _mean(fold_metrics)
@@ -186,9 +193,15 @@ def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
 
 
 def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path | None = None) -> dict[str, Any]:
-    """`gallery`: what the files of pictures begin with, where they are to be kept."""
     start = time.perf_counter()
-    folds, task = bench.folds, bench.fold(fold)
+    trainer = make_trainer(bench, bench.fold(fold), seed, fold, report)
+    setup = time.perf_counter() - start
+    return judged_fold(bench, trainer, trainer.fit(), fold, setup, gallery)
+
+
+def make_trainer(bench: Bench, task: Task, seed: int, fold: int, report: Report) -> Trainer:
+    """What trains a seed on a fold, `task`: its learner is built, and the global generators are the seed's."""
+    folds = bench.folds
     seed_everything(seed, fold)
     learner, optimizers, regularizers = bench.build(task)
     bench.settings.restore_seed(stream_seed(seed, "model", fold))
@@ -203,16 +216,21 @@ def _run_fold(bench: Bench, seed: int, fold: int, report: Report, gallery: Path 
             "fold": fold, "point": point,
         })  # fmt: skip
 
-    trainer = Trainer(
+    return Trainer(
         learner=learner, task=task, recipe=bench.recipe, metric=bench.task_spec.monitored, optimizers=optimizers,
         regularizers=regularizers, execution=bench.execution, report=progress,
         metrics=(metric, *bench.task_spec.metrics),
         order=torch.Generator().manual_seed(stream_seed(seed, "order", fold)),
         draws=torch.Generator().manual_seed(stream_seed(seed, f"task/{team.rank}" if team.rank else "task", fold)),
     )  # fmt: skip
-    setup = time.perf_counter() - start
-    outcome = trainer.fit()
-    judging = time.perf_counter()
+
+
+def judged_fold(
+    bench: Bench, trainer: Trainer, outcome: Outcome, fold: int, setup: float, gallery: Path | None = None
+) -> dict[str, Any]:
+    """What a fold leaves, judged after its training. `setup`: seconds before that. `gallery`: what the files of
+    pictures begin with, where they are to be kept."""
+    judging, task = time.perf_counter(), trainer.task
     metrics = {"val": trainer.judge("val")}
     metrics["test"], test_examples = trainer.judge_and_count("test")
     judged = trainer.judged

@@ -15,6 +15,7 @@ from ..contract.guard import Guard
 from ..contract.learner import Batch, Learner, Regularizer, Supervised, Task, overrides
 from ..contract.optimizers import PartOptimizers
 from ..contract.recipe import Recipe
+from ..contract.schedule import Progress
 from ..contract.specs import Metric
 from ..data.batches import count_batches, whole_pass
 from ..errors import Diverged
@@ -135,16 +136,9 @@ class Trainer:
         """Train until the budget, the schedule or the patience ends it, and leave the learner to judge in the state
         that the recipe selects. The clock counts training steps after the first one, synchronised at both ends.
         `metrics`: those that the task declares, its own first."""
-        self.outcome, self.progress = Outcome(), self.optimizers.progress
-        self._clock, self._looking = Clock(self.execution), Guard()
-        self._losses = torch.zeros((), device=self.execution.device)
-        self._counted = 0
-        self._flops_per_unit: float | None = None
-        self._best: tuple[float, dict[str, Any]] | None = None
-        self._since_best = 0
-        step = Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws)
-        self.learner.train()
-        batches = self._batches()
+        self.begin()
+        step = self.stepper()
+        batches = self.batches()
         batch = next(batches)
         if self.execution.team.size > 1 and isinstance(self.learner, Supervised):
             check_loss(self.task, batch, self.execution.team.size)
@@ -155,6 +149,25 @@ class Trainer:
             raise
         while running:
             running = self._segment(step, batches)
+        return self.finish()
+
+    def begin(self) -> None:
+        """What is there before the first step."""
+        self.outcome, self.progress = Outcome(), self.optimizers.progress
+        self._clock, self._looking = Clock(self.execution), Guard()
+        self.losses = torch.zeros((), device=self.execution.device)
+        self._counted = 0
+        self.flops_per_unit: float | None = None
+        self._best: tuple[float, dict[str, Any]] | None = None
+        self._since_best = 0
+        self.learner.train()
+
+    def stepper(self, guard: Guard | None = None) -> Stepper:
+        """What takes its steps."""
+        return Stepper(self.learner, self.optimizers, self.regularizers, self.execution, self.draws, guard)
+
+    def finish(self) -> Outcome:
+        """Leave the learner to judge in the state that the recipe selects."""
         if self.recipe.select == "best" and self._best is not None:
             self.judged.load_state_dict(self._best[1])
         else:
@@ -182,7 +195,7 @@ class Trainer:
             )
         )
 
-    def _batches(self) -> Iterator[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """Training batches without end, pass after pass."""
         while True:
             batches = self.task.batches("train", self.recipe.batch_size, self.order)
@@ -191,33 +204,33 @@ class Trainer:
 
     def _first(self, step: Stepper, batch: Batch) -> bool:
         """The first step: untimed, because it initialises and compiles, and counted in FLOPs."""
-        start, stop = time.perf_counter(), self._next_stop()
+        start, stop = time.perf_counter(), self.next_stop()
         if self.optimizers.scheduled and not self.optimizers.advance(self.progress):
             return False
-        if self.execution.runtime.compile:
-            loss = step(batch)
-        else:
-            losses: list[Tensor] = []
-            flops = count_flops(lambda: losses.append(step(batch)))
-            loss = losses[0]
-            if (units := step.units or batch.size) and flops:
-                self._flops_per_unit = flops / units
-        self._losses += loss
+        self.losses += step(batch) if self.execution.runtime.compile else self.take_counted(step, batch)
         self.execution.sync()
         self.execution.team.check(self.learner, begun=False)
-        self._advance(1, batch.size)
+        self.advance(1, batch.size)
         self.outcome.phases["first_step_s"] = time.perf_counter() - start
-        return self._evaluate() if self.outcome.steps >= stop else True
+        return self.evaluate() if self.outcome.steps >= stop else True
+
+    def take_counted(self, step: Stepper, batch: Batch) -> Tensor:
+        """One step, counted in FLOPs."""
+        losses: list[Tensor] = []
+        flops = count_flops(lambda: losses.append(step(batch)))
+        if (units := step.units or batch.size) and flops:
+            self.flops_per_unit = flops / units
+        return losses[0]
 
     def _segment(self, step: Stepper, batches: Iterator[Batch]) -> bool:
         """Steps up to the next evaluation, on the clock; then the evaluation. Returns whether to go on."""
         kind, amount = self.recipe.budget
-        stop, seconds, clock = self._next_stop(), amount if kind == "seconds" else None, self._clock
-        steps, examples, scheduled, losses = self.outcome.steps, 0, self.optimizers.scheduled, self._losses
+        stop, seconds, clock = self.next_stop(), amount if kind == "seconds" else None, self._clock
+        steps, examples, scheduled, losses = self.outcome.steps, 0, self.optimizers.scheduled, self.losses
         stopped, first = False, steps
         clock.start()
         for batch in batches:
-            self._place_progress(steps)
+            self.place(self.progress, steps)
             if scheduled and not self.optimizers.advance(self.progress):
                 stopped = True
                 break
@@ -228,19 +241,20 @@ class Trainer:
                 break
         clock.stop()
         self.outcome.phases |= {"train_s": self._seconds(), "compile_s": clock.compile_s}
-        self._advance(steps - first, examples)
+        self.advance(steps - first, examples)
         if stopped and steps == first and self.outcome.curve:
             return False
-        return self._evaluate() and not stopped
+        return self.evaluate() and not stopped
 
-    def _advance(self, steps: int, examples: int) -> None:
+    def advance(self, steps: int, examples: int) -> None:
+        """So many steps were taken."""
         self.outcome.steps += steps
         self.outcome.examples += examples
         self.outcome.epochs = self.outcome.steps / self._per_epoch
         self._counted += steps
 
-    def _place_progress(self, steps: int) -> None:
-        progress = self.progress
+    def place(self, progress: Progress, steps: int) -> None:
+        """Say in `progress` how far training is after so many steps."""
         progress.step, progress.epoch = steps, steps / self._per_epoch
         kind, amount = self.recipe.budget
         spent = self._seconds() if kind == "seconds" else {"epochs": progress.epoch, "steps": steps}[kind]
@@ -252,7 +266,7 @@ class Trainer:
 
     def _share(self) -> float:
         kind, amount = self.recipe.budget
-        if self.outcome.steps >= self._last_step():  # a budget with a fraction of a step is spent here too
+        if self.outcome.steps >= self.last_step():  # a budget with a fraction of a step is spent here too
             return 1.0
         spent = {
             "epochs": self.outcome.epochs,
@@ -261,11 +275,12 @@ class Trainer:
         }[kind]
         return min(1.0, spent / amount)
 
-    def _last_step(self) -> float:
+    def last_step(self) -> float:
+        """The step that ends the budget; infinite where nobody can say."""
         kind, amount = self.recipe.budget
         return {"epochs": round(amount * self._per_epoch), "steps": int(amount), "seconds": math.inf}[kind]
 
-    def _next_stop(self) -> float:
+    def next_stop(self) -> float:
         """The step at which the next evaluation is due."""
         kind, amount = self.recipe.budget
         every = self.recipe.evaluate_every
@@ -274,21 +289,21 @@ class Trainer:
         else:
             interval = every or (max(1, int(amount) // 10) if kind == "steps" else self._per_epoch)
         done = self.outcome.steps
-        return max(1, min((done // interval + 1) * interval, self._last_step()))
+        return max(1, min((done // interval + 1) * interval, self.last_step()))
 
-    def _evaluate(self) -> bool:
+    def evaluate(self) -> bool:
         """Judge on validation, keep the best state, say whether to go on. Raises Diverged."""
         start = time.perf_counter()
-        loss = self.execution.team.total(self._losses).item() / max(1, self._counted)
+        loss = self.execution.team.total(self.losses).item() / max(1, self._counted)
         if not math.isfinite(loss):
             raise Diverged(f"the training loss became {loss} by step {self.outcome.steps}")
-        self._losses.zero_()
+        self.losses.zero_()
         self._counted = 0
         self.execution.team.check(self.learner)
         val = self.judge("val")
         self._keep(val[self.metric.name], self.judged)
         self.outcome.phases["eval_s"] += time.perf_counter() - start
-        flops = None if self._flops_per_unit is None else self._flops_per_unit * self.outcome.examples
+        flops = None if self.flops_per_unit is None else self.flops_per_unit * self.outcome.examples
         point = {
             "step": self.outcome.steps, "epoch": round(self.outcome.epochs, 4), "examples": self.outcome.examples,
             "seconds": self.outcome.phases["train_s"], "flops": flops, "loss": loss, "val": val,
