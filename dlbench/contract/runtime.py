@@ -49,8 +49,11 @@ def resolve_runtime(
     compile: bool = False,
     channels_last: bool = False,
     threads: int | None = None,
+    *,
+    here: bool = True,
 ) -> Runtime:
-    """Check the words and resolve `auto`; `threads` defaults to 1. Raises UsageError."""
+    """Check the words and resolve `auto`; `threads` defaults to 1. `here`: whether the device is one of this machine, so
+    that it can be asked. Raises UsageError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device is auto, cpu, cuda or cuda:N, not {device!r}")
     if precision not in PRECISIONS:
@@ -61,7 +64,7 @@ def resolve_runtime(
         device = "cuda:0" if hinted() and ask("cuda:0").why_not is None else "cpu"
     elif device != "cpu":
         device = f"cuda:{int(device.partition(':')[2] or 0)}"
-        if why := ask(device).why_not:
+        if here and (why := ask(device).why_not):
             raise UsageError(f"--device {device}: {why}; use --device auto")
     return Runtime(
         device=device, precision=precision, compile=compile, channels_last=channels_last, threads=threads or 1
