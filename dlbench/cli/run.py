@@ -63,7 +63,7 @@ where = options(
         default="local",
         show_default=True,
         metavar="NAME",
-        help="Where cells run: local, slurm, ray, dask.",
+        help="local, slurm, ray, dask, or a plugin's.",
     ),
     click.option(
         "--resources", metavar="KEY=VALUE,...", help="For each cell on an engine: gpus=1,cpus=4,mem=16GiB,time=30m."
@@ -143,7 +143,7 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
             given["channels_last"],
             given["threads"],
             here=not is_elsewhere(given),
-        ),  # fmt: skip
+        ),
         cells=not given["only_profile"],
         profiles=not given["no_profile"],
         data_root=absolute_root(given["data"]),

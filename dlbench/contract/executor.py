@@ -1,8 +1,8 @@
 """Executors: where jobs run. A plugin's has three methods, and `Executor.run` makes the rest of them. No torch.
 
-A job is a dict that travels as JSON. Of its keys an executor needs `id`, `alone` (a profile: nothing else may run on its
-machine), `timeout_s` and `memory_bytes`. What a worker does with a job is `dlbench.run_job(job)`, and what that returns
-is the answer.
+A job is a dict that travels as JSON. Of its keys an executor needs `id`, `alone` (a profile: nothing else may run on
+its machine), `timeout_s` and `memory_bytes`. What a worker does with a job is `dlbench.run_job(job)`, and what that
+returns is the answer.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class Lost:
-    """A job whose worker ended without an answer. `again`: it may run once more, as a machine was lost and not a cell."""
+    """A job whose worker ended without an answer. `again`: it may run once more: a machine was lost, not a cell."""
 
     reason: str
     status: Literal["crashed", "oom", "timeout"] = "crashed"
@@ -40,9 +40,10 @@ class Lost:
 class Executor:
     """Runs jobs somewhere, `jobs` at a time.
 
-    `submit(jobs)` starts some at once and returns a handle (hashable) of each, in their order. `ended(handles)` returns
-    those that have ended, each with the answer of `run_job` or with `Lost`; it waits while there are none, but no longer
-    than some seconds. `cancel(handles)` ends jobs, with all that they started. `close()` gives back what was opened.
+    `submit(jobs)` starts some at once and returns a handle (hashable) of each, in their order. `ended(handles)`
+    returns those that have ended, each with the answer of `run_job` or with `Lost`; it waits while there are none, but
+    no longer than some seconds. `cancel(handles)` ends jobs, with all that they started. `close()` gives back what was
+    opened.
     """
 
     jobs: int = 1

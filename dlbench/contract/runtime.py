@@ -52,8 +52,8 @@ def resolve_runtime(
     *,
     here: bool = True,
 ) -> Runtime:
-    """Check the words and resolve `auto`; `threads` defaults to 1. `here`: whether the device is one of this machine, so
-    that it can be asked. Raises UsageError."""
+    """Check the words and resolve `auto`; `threads` defaults to 1. `here`: whether the device is one of this machine,
+    so that it can be asked. Raises UsageError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device is auto, cpu, cuda or cuda:N, not {device!r}")
     if precision not in PRECISIONS:

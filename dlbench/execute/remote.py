@@ -128,7 +128,7 @@ def _kept(job: Message, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """`python -P -m dlbench.execute.remote`: a job as a line on standard input, its answer as one on standard output."""
+    """`python -P -m dlbench.execute.remote`: a job as a line on standard input, its answer as one on the output."""
     job = json.loads(sys.stdin.buffer.readline())
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is no answer

@@ -219,7 +219,8 @@ class Runner:
 
     def _message(self, job: Job) -> Message:
         message = {
-            "type": "job", "id": job.name, "alone": job.protocol is not None, "log": str(self.results.log_path(job.name).resolve()),
+            "type": "job", "id": job.name, "alone": job.protocol is not None,
+            "log": str(self.results.log_path(job.name).resolve()),
             **asdict(self.limits), "sources": [asdict(source) for source in job.sources],
             "model": str(job.model), "task": str(job.task), "recipe": job.recipe.recipe.as_settings(),
             "generated": job.head["task"]["data"] == "embedded",
@@ -261,7 +262,7 @@ class Runner:
         return record
 
     def _is_shared(self, job: Job) -> bool:
-        """Whether others may use a cell's device meanwhile: on an engine's machine they may, but for a GPU of its own."""
+        """Whether others may use a cell's device meanwhile, as on an engine's machine they may, but for its own GPU."""
         if self.engine is not None:
             return job.runtime.device == "cpu" or not self.engine.resources.gpus
         return self.jobs > (max(1, len(self._cards)) if job.runtime.device_type == "cuda" else 1)
@@ -289,7 +290,7 @@ def outcome_of(done: Message, limits: Limits) -> dict[str, Any]:
     place = {key: done[key] for key in ("environment", "lost", "card") if key in done}
     if done["result"] is not None and not done["timed_out"]:
         return {**done["result"], **place}
-    return {**_ended_by(done, limits), **place}
+    return _ended_by(done, limits) | place
 
 
 def _ended_by(done: Message, limits: Limits) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The conformance kit, for the tests of plugins: `check_model`, `check_task`, `check_plugin`, `check_executor`, `report`."""
+"""The conformance kit, for plugins' tests: `check_model`, `check_task`, `check_plugin`, `check_executor`, `report`."""
 
 from __future__ import annotations
 

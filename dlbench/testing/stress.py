@@ -18,7 +18,7 @@ class Halves:
     def __init__(self, device: str) -> None:
         import torch
 
-        points = torch.rand(192, 2, generator=torch.Generator().manual_seed(1)).to(device)
+        points: Any = torch.rand(192, 2, generator=torch.Generator().manual_seed(1)).to(device)
         parts = zip(("train", "val", "test"), points.split(64), strict=True)
         self.splits = {split: (part, (part[:, 0] > 0.5).long()) for split, part in parts}
 

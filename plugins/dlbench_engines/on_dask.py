@@ -1,7 +1,7 @@
-"""Dask: a task for each job of a scheduler that runs already. Its workers share their machines, so it takes no profiles.
+"""Dask: a task for each job, on a scheduler that runs already. Its workers share machines, so it takes no profiles.
 
-Where workers declare them (`dask worker --resources "GPU=1 MEMORY=16e9"`), GPUs and memory are asked for; processors are
-a worker's threads, of which a job takes one. A job on CUDA needs workers that each see their own GPU.
+Workers declare GPUs and memory that are asked for (`dask worker --resources "GPU=1 MEMORY=16e9"`); processors are a
+worker's threads, of which a job takes one. A job on CUDA needs workers that each see their own GPU.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Dask(Executor):
         from distributed import TimeoutError, wait
 
         try:
-            done = wait([*handles], timeout=LOOKS_S, return_when="FIRST_COMPLETED").done
+            with self._client.as_current():
+                done = wait([*handles], timeout=LOOKS_S, return_when="FIRST_COMPLETED").done
         except TimeoutError:
             return {}
         return {handle: self._answer(handle) for handle in done}

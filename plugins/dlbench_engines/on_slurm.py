@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from dlbench import Executor, Lost, Message, Resources, UsageError, run_job
 
 WARNED_S = 30
 """How long before a job's end SLURM says so, which is time enough to put it back."""
+SIGNALS_S, LEAVES_S = 2.0, 120.0
 LOOKS_S = 1.0
 ASKS_S = 5.0
 ENDED = {
@@ -32,7 +34,22 @@ class Task:
         self.job = job
 
     def __call__(self) -> Message:
-        return run_job(self.job)
+        """SLURM signals all processes of a job that it is about to end: what comes back then is no answer."""
+        signal.signal(signal.SIGTERM, self._leave)
+        self.leaving = False
+        try:
+            answer = run_job(self.job)
+        except RuntimeError:
+            time.sleep(SIGNALS_S)  # this process's own signal may come a moment later
+            if not self.leaving:
+                raise
+        if self.leaving:
+            time.sleep(LEAVES_S)  # until it is ended; in the queue it begins anew
+            raise RuntimeError("it was told to end")
+        return answer
+
+    def _leave(self, number: int, frame: Any) -> None:
+        self.leaving = True
 
     def checkpoint(self) -> Any:
         from submitit.helpers import DelayedSubmission
@@ -54,7 +71,7 @@ class Slurm(Executor):
         folder.mkdir(parents=True, exist_ok=True)
         self._engine = submitit.AutoExecutor(folder.resolve(), cluster=cluster, slurm_max_num_timeout=1)
         self._parameters = self._asked(resources, options)
-        self._asked_at, self._states, self._seen = 0.0, dict[str, str](), dict[Any, int]()
+        self._asked_at, self._seen = 0.0, dict[Any, int]()
 
     def _asked(self, resources: Resources, options: Mapping[str, str]) -> dict[str, Any]:
         found: dict[str, Any] = {"name": "dlbench", "tasks_per_node": 1}
@@ -85,14 +102,17 @@ class Slurm(Executor):
 
     def ended(self, handles: Sequence[Any]) -> Mapping[Any, Message | Lost]:
         time.sleep(LOOKS_S)
-        found = {}
+        found: dict[Any, Message | Lost] = {}
+        asked = time.monotonic() > self._asked_at + ASKS_S
+        states = self._states(handles) if asked else {}
         for handle in handles:
             if handle.paths.result_pickle.exists():
                 found[handle] = self._answer(handle)
-            elif (state := self._state(handle)) in ENDED:
+            elif states.get(handle) in ENDED:
                 self._seen[handle] = self._seen.get(handle, 0) + 1
-                if self._seen[handle] > 3:  # a shared folder shows files late
-                    found[handle] = _lost(state)
+                if self._seen[handle] > 1:  # a shared folder shows files late
+                    found[handle] = _lost(states[handle])
+        self.cancel([handle for handle, answer in found.items() if isinstance(answer, Lost)])
         return found
 
     def _answer(self, handle: Any) -> Message | Lost:
@@ -102,17 +122,17 @@ class Slurm(Executor):
         last = str(value).strip().splitlines()[-1]
         return _lost("TIMEOUT") if "timed-out" in last else Lost(reason=f"its batch job failed: {last}")
 
-    def _state(self, handle: Any) -> str:
+    def _states(self, handles: Sequence[Any]) -> dict[Any, str]:
+        """Of each job; nothing where the controller is busy or down, and will answer later."""
+        self._asked_at = time.monotonic()
         if self.is_local:
-            return "FAILED" if handle.done() else "RUNNING"
-        if time.monotonic() > self._asked_at + ASKS_S:
-            command = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:  # the controller is busy or down, and will answer later
-                return "UNKNOWN"
-            self._states = dict(line.strip().split("|") for line in done.stdout.splitlines() if "|" in line)
-            self._asked_at = time.monotonic()
-        return self._states.get(handle.job_id, "GONE")
+            return {handle: "FAILED" if handle.done() else "RUNNING" for handle in handles}
+        command = ["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            return {}
+        states = dict(line.strip().split("|") for line in done.stdout.splitlines() if "|" in line)
+        return {handle: states.get(handle.job_id, "GONE") for handle in handles}
 
     def cancel(self, handles: Sequence[Any]) -> None:
         for handle in handles:
