@@ -7,7 +7,6 @@ returns is the answer.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,12 +102,14 @@ def _arrived(job: Message, answer: Message | Lost, on_progress: Callable[[Messag
     if isinstance(answer, Lost):
         result = {"status": answer.status, "reason": answer.reason, "where": ""}
         return {"type": "done", "id": job["id"], "result": result, "timed_out": False, "lost": True}
+    from base64 import b64decode
+
     for point in answer["progress"]:
         on_progress(point)
     files = {Path(job["log"]): answer["log"].encode()}
     if job.get("pictures"):
         first = Path(job["pictures"])
-        files |= {first.parent / name: base64.b64decode(data) for name, data in answer["pictures"].items()}
+        files |= {first.parent / name: b64decode(data) for name, data in answer["pictures"].items()}
     for path, data in files.items():
         with contextlib.suppress(OSError):  # a full disk costs the log, not the run
             path.parent.mkdir(parents=True, exist_ok=True)
