@@ -47,7 +47,7 @@ def describe(catalog: Catalog, what: str, name: str) -> dict[str, str]:
     if what == "tasks":
         row["signature"] = f"{spec.input_kind.label()} -> {spec.output_kind.label()}"
         row["metric"] = spec.metric.name
-    if what == "suites":
+    if what in ("suites", "executors"):
         row["description"] = spec.description
     row["plugin"] = catalog.provider(what, name).name
     if what != "suites":
