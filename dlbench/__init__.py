@@ -13,6 +13,10 @@ API_VERSION = 1
 """Of what plugins import: raised when a public name, method or parameter goes away (docs/api.md)."""
 
 if TYPE_CHECKING:
+    from .contract.executor import Executor as Executor
+    from .contract.executor import Lost as Lost
+    from .contract.executor import Message as Message
+    from .contract.executor import Resources as Resources
     from .contract.hookspecs import hookimpl as hookimpl
     from .contract.kinds import Boxes as Boxes
     from .contract.kinds import Classes as Classes
@@ -59,6 +63,7 @@ if TYPE_CHECKING:
     from .contract.sets import DataFile as DataFile
     from .contract.sets import DataSet as DataSet
     from .contract.specs import Block as Block
+    from .contract.specs import ExecutorSpec as ExecutorSpec
     from .contract.specs import InitializerSpec as InitializerSpec
     from .contract.specs import Metric as Metric
     from .contract.specs import ModelSpec as ModelSpec
@@ -85,11 +90,13 @@ if TYPE_CHECKING:
     from .errors import NotApplicable as NotApplicable
     from .errors import UsageError as UsageError
     from .errors import unknown as unknown
+    from .execute.remote import run_job as run_job
     from .measure.environment import usable_cores as usable_cores
 
 _HOMES = {
     "contract.sets": ("DataFile", "DataSet"),
     "errors": ("NoData", "NotApplicable", "UsageError", "unknown"),
+    "contract.executor": ("Executor", "Lost", "Message", "Resources"),
     "contract.hookspecs": ("hookimpl",),
     "contract.kinds": (
         "Kind", "InputKind", "OutputKind", "Signature", "Image", "Vector", "Tokens", "Series", "Graph",
@@ -103,12 +110,13 @@ _HOMES = {
         "LinkBatch",
     ),
     "contract.learner": ("Batch", "Batches", "Carry", "Learner", "Optimizers", "Regularizer"),
+    "execute.remote": ("run_job",),
     "measure.environment": ("usable_cores",),
     "contract.recipe": ("Settings",),
     "contract.schedule": ("Factor", "Progress", "Stop"),
     "contract.specs": (
         "ModelSpec", "TaskSpec", "Metric", "Reference", "OptimizerSpec", "ScheduleSpec", "RegularizerSpec",
-        "InitializerSpec", "Suite", "Block", "ProfileProtocol", "TrackerSpec",
+        "InitializerSpec", "Suite", "Block", "ProfileProtocol", "TrackerSpec", "ExecutorSpec",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

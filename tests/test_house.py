@@ -97,7 +97,13 @@ KNOW_DLBENCH = {
     "dlbench_transformer/bert_learner.py": "a Learner with its own step",
     "dlbench_transformer/detr_learner.py": "a Learner with its own loss",
 }
-INGREDIENTS = ("dlbench_augment", "dlbench_optim", "dlbench_regularize", "dlbench_track")  # packages without models
+INGREDIENTS = (
+    "dlbench_augment",
+    "dlbench_engines",
+    "dlbench_optim",
+    "dlbench_regularize",
+    "dlbench_track",
+)  # packages without models
 
 
 def tree(path: Path) -> ast.Module:

@@ -19,7 +19,7 @@ WHAT = [*KINDS_OF_SPEC, "plugins"]
 @click.option("-p", "--plugin", "plugins", multiple=True, metavar="PLUGIN|FILE.py", help="One more plugin.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(what: str, plugins: tuple[str, ...], as_json: bool) -> None:
-    """List models, tasks, suites, optimizers, schedules, regularizers, initializers, trackers or plugins."""
+    """List models, tasks, suites, optimizers, schedules, regularizers, initializers, trackers, executors or plugins."""
     catalog = discover(plugins, KINDS_OF_SPEC if what == "plugins" else (what,))
     if what != "plugins":  # that listing is where a broken one is looked up
         check_extra(catalog, plugins)
@@ -47,7 +47,7 @@ def describe(catalog: Catalog, what: str, name: str) -> dict[str, str]:
     if what == "tasks":
         row["signature"] = f"{spec.input_kind.label()} -> {spec.output_kind.label()}"
         row["metric"] = spec.metric.name
-    if what == "suites":
+    if what in ("suites", "executors"):
         row["description"] = spec.description
     row["plugin"] = catalog.provider(what, name).name
     if what != "suites":

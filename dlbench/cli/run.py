@@ -22,6 +22,7 @@ from ..plan.plan import Plan, Request, plan
 from ..results import BySuite, Results
 from . import units
 from .choose import choose_suites
+from .engine import device_of, engine_of, is_elsewhere, timeout_of
 
 if TYPE_CHECKING:
     from ..execute.run import Runner
@@ -58,7 +59,16 @@ where = options(
     click.option("--channels-last", is_flag=True, help="Keep networks' weights in channels-last order."),
     click.option("--threads", type=int, help="Threads of torch on the CPU; default: 1."),
     click.option("--devices", default=1, show_default=True, help="Devices that train a cell together."),
-    click.option("--executor", default="local", type=click.Choice(["local"]), show_default=True),
+    click.option(
+        "--executor",
+        default="local",
+        show_default=True,
+        metavar="NAME",
+        help="local, slurm, ray, dask, or a plugin's.",
+    ),
+    click.option(
+        "--resources", metavar="KEY=VALUE,...", help="For each cell on an engine: gpus=1,cpus=4,mem=16GiB,time=30m."
+    ),
     click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Cells at a time."),
     click.option("--timeout", default="1h", show_default=True, help="Wall clock per cell: 90s, 30m, none."),
     click.option("--memory-limit", default="none", show_default=True, help="Growth of memory per cell: 8GiB."),
@@ -110,7 +120,7 @@ def command(**given: Any) -> None:
     check_extra(catalog, given["plugins"])
     warn_of_problems(catalog.problems)
     request, limits = request_of(catalog, given), limits_of(given)
-    warn_of_unused_device(given["device"], request.runtime)
+    warn_of_unused_device(device_of(given), request.runtime)
     made = plan(catalog, request)
     if given["dry_run"]:
         runner = runner_of(catalog, request, limits, given)
@@ -134,12 +144,13 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
         seeds=units.seeds(given["seeds"]) if given["seeds"] else None,
         settings=parse_settings(given["settings"]),
         runtime=resolve_runtime(
-            given["device"],
+            device_of(given),
             given["precision"],
             given["compile"],
             given["channels_last"],
             given["threads"],
             given["devices"],
+            here=not is_elsewhere(given),
         ),
         cells=not given["only_profile"],
         profiles=not given["no_profile"],
@@ -151,7 +162,7 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
 
 def limits_of(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of `Limits` that the command line gives; raises UsageError."""
-    return {"timeout_s": units.duration(given["timeout"]), "memory_bytes": units.size(given["memory_limit"])}
+    return {"timeout_s": timeout_of(given), "memory_bytes": units.size(given["memory_limit"])}
 
 
 def fetch_missing(made: Plan, request: Request) -> None:
@@ -183,6 +194,8 @@ def runner_of(catalog: Catalog, request: Request, limits: dict[str, Any], given:
         accept_stale=given["accept_stale"],
         keep=given["keep"],
         together=given["together"],
+        engine=engine_of(catalog, given),
+        spread=given["device"] in ("auto", "cuda"),
     )
 
 

@@ -28,6 +28,7 @@ from ..plan.tuning import (
     study_of,
     tuning_of,
 )
+from .engine import device_of
 from .progress import Display, counted
 from .run import (
     NOT_OK,
@@ -81,7 +82,7 @@ def command(**given: Any) -> None:
     check_extra(catalog, given["plugins"])
     warn_of_problems(catalog.problems)
     request, tuning, arms, made = asked(catalog, given)
-    warn_of_unused_device(given["device"], request.runtime)
+    warn_of_unused_device(device_of(given), request.runtime)
     if made.missing and not given["offline"] and not given["dry_run"]:
         fetch_missing(made, request)
         request, tuning, arms, made = asked(catalog, given)

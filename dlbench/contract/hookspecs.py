@@ -11,6 +11,7 @@ import pluggy
 if TYPE_CHECKING:
     from ..results import Record
     from .specs import (
+        ExecutorSpec,
         InitializerSpec,
         ModelSpec,
         OptimizerSpec,
@@ -63,6 +64,11 @@ def dlbench_suites() -> Iterable[Suite]:  # type: ignore[empty-body]
 @hookspec
 def dlbench_trackers() -> Iterable[TrackerSpec]:  # type: ignore[empty-body]
     """Where runs can be followed: `build(folder, **options)` gives an object with the two hooks below."""
+
+
+@hookspec
+def dlbench_executors() -> Iterable[ExecutorSpec]:  # type: ignore[empty-body]
+    """Where jobs can run beside this machine: `build(folder, resources, **options)` gives an `Executor`."""
 
 
 @hookspec

@@ -62,8 +62,11 @@ def resolve_runtime(
     channels_last: bool = False,
     threads: int | None = None,
     devices: int = 1,
+    *,
+    here: bool = True,
 ) -> Runtime:
-    """Check the words and resolve `auto`; `threads` defaults to 1. Raises UsageError."""
+    """Check the words and resolve `auto`; `threads` defaults to 1. `here`: whether the device is one of this machine,
+    so that it can be asked. Raises UsageError."""
     if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
         raise UsageError(f"--device is auto, cpu, cuda or cuda:N, not {device!r}")
     if precision not in PRECISIONS:
@@ -76,13 +79,13 @@ def resolve_runtime(
         device = "cuda:0" if hinted() and ask("cuda:0").why_not is None else "cpu"
     elif device != "cpu":
         device = f"cuda:{int(device.partition(':')[2] or 0)}"
-        if why := ask(device).why_not:
+        if here and (why := ask(device).why_not):
             raise UsageError(f"--device {device}: {why}; use --device auto")
     runtime = Runtime(
         device=device, precision=precision, compile=compile, channels_last=channels_last, threads=threads or 1,
         devices=devices,
     )  # fmt: skip
-    for rank in range(1, devices):
+    for rank in range(1, devices if here else 1):
         if (other := runtime.of_rank(rank).device) != "cpu" and (why := ask(other).why_not):
             raise UsageError(f"--devices {devices} from {device} on takes {other}: {why}")
     return runtime

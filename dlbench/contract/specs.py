@@ -14,6 +14,7 @@ from .recipe import Settings
 from .sets import DataSet, rooted
 
 if TYPE_CHECKING:
+    from .executor import Executor
     from .learner import Learner, Regularizer
     from .runtime import Runtime
     from .schedule import Factor
@@ -215,6 +216,19 @@ class TrackerSpec:
 
     name: str
     build: Callable[..., Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorSpec:
+    """Somewhere that jobs can run, chosen by `dlbench run --executor NAME`. `build(folder, resources, **options)` gets
+    a folder of its own inside the results and what each cell is given (`Resources`), and returns an `Executor`. It is
+    called before anything runs; what is missing should be raised there, as UsageError. `profiles`: whether a job that
+    is `alone` gets a machine to itself; where it can't, profiles are refused."""
+
+    name: str
+    build: Callable[..., Executor]
+    description: str = ""
+    profiles: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

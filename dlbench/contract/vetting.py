@@ -206,7 +206,7 @@ TABLE: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
     ("data", _either(_none, _is(DataSet), _function), "None, a DataSet, or a function of the options"),
     ("datasets alternatives", _each(_is(DataSet)), "a tuple of DataSet"),
     ("files", _each(_is(DataFile)), "a tuple of DataFile"),
-    ("higher_is_better heavy closure", _is(bool), "True or False"),
+    ("higher_is_better heavy closure profiles", _is(bool), "True or False"),
     ("member", _either(_none, _text), "None or a text"),
     ("inner", _none, "None: the catalog fills it in"),
     ("recipe set", _settings, "a mapping from keys of the recipe to values"),

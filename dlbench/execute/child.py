@@ -41,6 +41,8 @@ def work(job: dict[str, Any], channel: int) -> None:
         while data:
             data = data[os.write(channel, data) :]
 
+    if "visible" in job:  # before anything starts CUDA: the fork server has it asleep
+        os.environ["CUDA_VISIBLE_DEVICES"] = job["visible"]
     watch = Watch()
     limit_memory(job)
     result = outcome(job, lambda point: send({"type": "progress", **point}), watch)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .local import Message
+from ..contract.executor import Message
 
 OWN = ("id", "log", "seed", "pictures")
 """Of a cell's message, what its seed has for itself."""

@@ -6,10 +6,9 @@ import contextlib
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from ..contract.executor import Executor, Message
 from ..contract.importing import import_path
 from ..errors import DlbenchError
 from ..measure import devices
@@ -23,26 +22,24 @@ PRELOAD = (
     "dlbench.profile.job",
     "dlbench.execute.child",
 )
-Message = dict[str, Any]
 
 
-class LocalExecutor:
+class LocalExecutor(Executor):
     """Runs jobs in isolated children of a fork server, `jobs` at a time; the server starts with the first job.
 
     `path`: folders that the server and its children look in for modules before all others, dlbench itself included.
+    `cards`: where there are several GPUs, what CUDA_VISIBLE_DEVICES calls each: a cell on CUDA then sees the one on
+    which fewest run, as its `cuda:0`, and its `done` message has the number in `card`. What is `alone` sees them all.
     """
 
-    def __init__(self, preload: Iterable[str] = (), jobs: int = 1, path: Iterable[str] = ()) -> None:
-        self.preload, self.jobs, self.path = [*PRELOAD, *preload], jobs, [*path]
+    def __init__(
+        self, preload: Iterable[str] = (), jobs: int = 1, path: Iterable[str] = (), cards: Sequence[str] = ()
+    ) -> None:
+        self.preload, self.jobs, self.path, self.cards = [*PRELOAD, *preload], jobs, [*path], cards
+        self._places: dict[str, int] = {}
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._unpacker = Unpacker()
-
-    def __enter__(self) -> LocalExecutor:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
 
     def run(self, jobs: Iterable[Message], on_progress: Callable[[Message], None]) -> Iterator[Message]:
         """Yield the `done` message of each job as it ends. Each job has `id`, `log`, `timeout_s` and what the child
@@ -50,7 +47,7 @@ class LocalExecutor:
         waiting, running = iter(jobs), 0
         while True:
             while running < self.jobs and (job := next(waiting, None)) is not None:
-                self._send(job)
+                self._send(self._placed(job))
                 running += 1
             if not running:
                 return
@@ -59,9 +56,19 @@ class LocalExecutor:
                     raise DlbenchError(message["reason"])
                 if message["type"] == "done":
                     running -= 1
-                    yield message
+                    card = self._places.pop(message["id"], None)
+                    yield message if card is None else {**message, "card": card}
                 else:
                     on_progress(message)
+
+    def _placed(self, job: Message) -> Message:
+        """The job with the name of its GPU, where it gets one of several."""
+        if len(self.cards) < 2 or job["alone"] or job["runtime"]["device"] == "cpu":
+            return job
+        taken = [*self._places.values()]
+        card = min(range(len(self.cards)), key=taken.count)
+        self._places[job["id"]] = card
+        return {**job, "visible": self.cards[card]}
 
     def close(self) -> None:
         """End the server and every child that still runs."""

@@ -22,10 +22,11 @@ from itertools import combinations_with_replacement
 from statistics import NormalDist, median
 from typing import Any, Literal
 
+from ..contract.executor import Message
 from ..contract.specs import ProfileProtocol
 from ..errors import DlbenchError
 from ..measure.turns import MOST
-from .local import LocalExecutor, Message
+from .local import LocalExecutor
 from .run import Limits, outcome_of
 
 CONFIDENCE = 0.99

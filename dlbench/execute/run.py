@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from .. import __version__
+from ..contract.executor import Executor, Message, Resources
 from ..data.verify import HashCache
+from ..measure.devices import cards
 from ..measure.environment import fingerprint
 from ..plan.catalog import Catalog
 from ..plan.inputs import Roots, changed, kept, roots_of
 from ..plan.plan import PROTOCOL, Job, Plan, Skip, treatment_of
+from ..plan.versions import differences
 from ..results import SCHEMA, Record, Results, is_done, now
 from .grouping import copy_log, grouped, names_of, singles
-from .local import LocalExecutor, Message
+from .local import LocalExecutor
+from .remote import travelling
 
 _HOW_TO_KEEP = " (--accept-stale keeps them)"
 
@@ -48,11 +52,20 @@ class Limits:
     memory_bytes: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Where jobs run that don't run here: what opens the executor, and what each cell is given there."""
+
+    open: Callable[[], Executor]
+    resources: Resources
+
+
 @dataclass(kw_only=True)
 class Runner:
     """Runs jobs into a results folder. `command` is recorded as what makes each record again. `accept_stale`: records
     made under other versions of packages count as done. `keep`: `pictures` where files of what tasks draw are
-    wanted. `together`: cells that differ by seed alone train as one, where that is the same and faster."""
+    wanted. `together`: cells that differ by seed alone train as one, where that is the same and faster. `engine`: None
+    for this machine, where `spread` lets cells that run at once take a GPU each."""
 
     catalog: Catalog
     results: Results
@@ -66,9 +79,13 @@ class Runner:
     accept_stale: bool = False
     keep: tuple[str, ...] = ()
     together: bool = False
+    engine: Engine | None = None
+    spread: bool = False
     skips: list[Skip] = field(default_factory=list)
     ran: int = 0
-    _executor: LocalExecutor | None = None
+    _executor: Executor | None = None
+    _machines: dict[str, str] = field(default_factory=dict)
+    _cards: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.hashes = HashCache(self.cache)
@@ -95,18 +112,23 @@ class Runner:
         return list(records.values())
 
     @contextmanager
-    def serving(self, jobs: Sequence[Job]) -> Iterator[LocalExecutor]:
-        """One fork server for all plans that run inside, preloaded for these jobs."""
+    def serving(self, jobs: Sequence[Job]) -> Iterator[Executor]:
+        """One executor for all plans that run inside; a local one's fork server is preloaded for these jobs."""
         if self._executor is not None:
             yield self._executor
             return
-        with LocalExecutor([module for job in jobs for module in job.preload], self.jobs) as self._executor:
+        preload = [module for job in jobs for module in job.preload]
+        on_cuda = any(job.runtime.device_type == "cuda" for job in jobs)
+        spread = self.spread and self.jobs > 1 and on_cuda and all(job.runtime.devices == 1 for job in jobs)
+        self._cards = cards() if spread and not self.engine else ()
+        local = LocalExecutor(preload, self.jobs, cards=self._cards)
+        with self.engine.open() if self.engine else local as self._executor:
             try:
                 yield self._executor
             finally:
                 self._executor = None
 
-    def _cells(self, cells: list[Job], executor: LocalExecutor) -> dict[str, Record]:
+    def _cells(self, cells: list[Job], executor: Executor) -> dict[str, Record]:
         records = {job.name: record for job in cells if (record := self._known(job)) is not None}
         todo = {job.name: job for job in cells if job.name not in records}
         for job in list(todo.values()):
@@ -156,7 +178,7 @@ class Runner:
         self.display.progress(job, message)
         self.catalog.follow(self._described(job), message["fold"], message["point"])
 
-    def _profiles(self, profiles: list[Job], executor: LocalExecutor) -> dict[str, Record]:
+    def _profiles(self, profiles: list[Job], executor: Executor) -> dict[str, Record]:
         """The first launch of every profile, then the second of every one, and so on: a machine whose pace changes
         meanwhile is as fast or slow for all. A launch that doesn't end ok is its profile's last."""
         records = {job.name: record for job in profiles if (record := self._known(job)) is not None}
@@ -180,7 +202,7 @@ class Runner:
             self.display.started(job, position, total)
         self.display.progress(job, {"launch": done + 1, "launches": job.protocol.launches})
 
-    def _launch(self, job: Job, launches: list[Any], executor: LocalExecutor) -> dict[str, Any] | None:
+    def _launch(self, job: Job, launches: list[Any], executor: Executor) -> dict[str, Any] | None:
         """One more launch of a profile, added to those before; the profile's result where it was the last."""
         assert job.protocol is not None
         (done,) = executor.run([self._message(job)], lambda point: None)
@@ -188,6 +210,10 @@ class Runner:
         profile = {"protocol": asdict(job.protocol), "launches": launches}
         if result["status"] != "ok":
             return {**result, "body": {"profile": profile}}
+        machine = result["environment"]["machine"] if self.engine else ""
+        if (first := self._machines.setdefault(job.name, machine)) != machine:
+            reason = f"its launches ran on machines of two kinds, {first} and {machine}: choose nodes of one kind"
+            return {**result, "status": "failed", "reason": reason, "fault": "core", "body": {"profile": profile}}
         launches.append({key: value for key, value in result["body"].items() if key not in ("cuda", "cudnn")})
         if len(launches) < job.protocol.launches:
             return None
@@ -221,8 +247,9 @@ class Runner:
         return self.known.get(job.name)
 
     def _message(self, job: Job) -> Message:
-        return {
-            "type": "job", "id": job.name, "log": str(self.results.log_path(job.name).resolve()),
+        message = {
+            "type": "job", "id": job.name, "alone": job.protocol is not None,
+            "log": str(self.results.log_path(job.name).resolve()),
             **asdict(self.limits), "sources": [asdict(source) for source in job.sources],
             "model": str(job.model), "task": str(job.task), "recipe": job.recipe.recipe.as_settings(),
             "generated": job.head["task"]["data"] == "embedded",
@@ -231,6 +258,7 @@ class Runner:
             "pictures": str(self.results.pictures_path(job.name).resolve()) if "pictures" in self.keep else None,
             "data_root": str(self.data_root), "cache": str(self.cache),
         }  # fmt: skip
+        return travelling(job, message) if self.engine else message
 
     def _conclude(self, job: Job, result: Mapping[str, Any]) -> Record | None:
         """The outcome's record, or None for a skip."""
@@ -245,20 +273,34 @@ class Runner:
     def _save(self, job: Job, result: Mapping[str, Any]) -> Record:
         self.ran += 1
         body = dict(result.get("body") or {})
-        inputs = kept(result["inputs"], job.covered, self._roots(job), self.hashes) if "inputs" in result else {}
+        inputs = result.get("kept") or {}  # of another machine, which has read its own files
+        if "inputs" in result:
+            inputs = kept(result["inputs"], job.covered, self._roots(job), self.hashes)
         cuda = {key: body.pop(key) for key in ("cuda", "cudnn") if key in body}
-        shared = ["device_shared"] if self.jobs > 1 and job.protocol is None else []
+        shared = ["device_shared"] if job.protocol is None and self._is_shared(job) else []
         flags = list(dict.fromkeys([*job.flags, *shared, *body.pop("flags", [])]))
         record = Record({
             **self._described(job), "created": now(), "inputs": inputs, "status": result["status"],
             "reason": result["reason"], "where": result["where"], "flags": flags, "limits": asdict(self.limits),
-            "environment": {**fingerprint(job.runtime.device), **cuda}, **body,
+            "environment": {**self._place(job, result), **cuda}, **body,
             **({"fault": result["fault"]} if "fault" in result else {}),
         })  # fmt: skip
         self.results.save(record)
         self.display.finished(job, record)
         self.catalog.announce(record)
         return record
+
+    def _is_shared(self, job: Job) -> bool:
+        """Whether others may use a cell's device meanwhile, as on an engine's machine they may, but for its own GPU."""
+        if self.engine is not None:
+            return job.runtime.device == "cpu" or not self.engine.resources.gpus
+        return self.jobs > (max(1, len(self._cards)) if job.runtime.device_type == "cuda" else 1)
+
+    def _place(self, job: Job, result: Mapping[str, Any]) -> dict[str, Any]:
+        """The fingerprint of the machine that a job ran on; of a worker that was lost nothing is known."""
+        there = result.get("environment")
+        device = f"cuda:{result['card']}" if "card" in result else job.runtime.device
+        return there or ({"machine": "unknown"} if "lost" in result else fingerprint(device))
 
     def _described(self, job: Job) -> dict[str, Any]:
         """What a job's record says that is known before it runs."""
@@ -272,15 +314,15 @@ class Runner:
         }  # fmt: skip
 
 
-def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """Which of the versions in a record are others today, each as `torch 2.14.1 -> 2.15.0`."""
-    return [f"{name} {was} -> {now.get(name, 'gone')}" for name, was in then.items() if now.get(name) != was]
-
-
 def outcome_of(done: Message, limits: Limits) -> dict[str, Any]:
     """What a `done` message means: the child's own word, unless it was ended before it could say one."""
+    place = {key: done[key] for key in ("environment", "lost", "card") if key in done}
     if done["result"] is not None and not done["timed_out"]:
-        return dict(done["result"])
+        return {**done["result"], **place}
+    return _ended_by(done, limits) | place
+
+
+def _ended_by(done: Message, limits: Limits) -> dict[str, Any]:
     if done["timed_out"]:
         return _ended("timeout", f"still running after {limits.timeout_s:g} s; give --timeout more to try again")
     code = done["exit"]

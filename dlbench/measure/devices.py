@@ -24,11 +24,13 @@ _PATIENCE_S = 120
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What torch said of one device: its name and UUID, or in `why_not` why it can't be used, as a sentence's end."""
+    """What torch said of one device: its name and UUID, or in `why_not` why it can't be used, as a sentence's end; and
+    how many devices it sees."""
 
     name: str | None = None
     uuid: str | None = None
     why_not: str | None = None
+    count: int = 1
 
 
 def hinted() -> bool:
@@ -53,6 +55,13 @@ def ask(device: str) -> Answer:
         return Answer(**json.loads(done.stdout.splitlines()[-1]))
     except (IndexError, ValueError, TypeError):
         return Answer(why_not=f"the process that asked torch for it left with exit status {done.returncode}")
+
+
+def cards() -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES calls each device that torch sees, in the order of `cuda:N`."""
+    count = ask("cuda:0").count
+    named = [entry.strip() for entry in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if entry.strip()]
+    return tuple(named[:count] or map(str, range(count)))
 
 
 def environment() -> dict[str, str]:
@@ -80,7 +89,7 @@ def look(index: int) -> dict[str, Any]:
         return {"why_not": f"torch can't use it ({first})"}
     found = torch.cuda.get_device_properties(index)
     uuid = getattr(found, "uuid", None)
-    return {"name": found.name, "uuid": None if uuid is None else str(uuid)}
+    return {"name": found.name, "uuid": None if uuid is None else str(uuid), "count": count}
 
 
 def _has_driver_library() -> bool:

@@ -19,7 +19,7 @@ import psutil
 from .devices import Answer, ask
 from .nvml import Gpu, find_gpu
 
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY", "GOMP_CPU_AFFINITY")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "KMP_AFFINITY", "GOMP_CPU_AFFINITY")
 
 
 def fingerprint(device: str = "cpu") -> dict[str, Any]:
@@ -43,7 +43,7 @@ def fingerprint(device: str = "cpu") -> dict[str, Any]:
         "gpu_state": gpu_state(gpu) if gpu is not None and device.startswith("cuda") else None,
         **versions(device),
         "os": f"{platform.system()} {platform.release()}",
-        "threads_env": {name: os.environ[name] for name in _THREAD_VARIABLES if name in os.environ},
+        "threads_env": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         "load_average": load_average(),
         "git_commit": git_commit(),
     }

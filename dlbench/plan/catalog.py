@@ -26,6 +26,7 @@ from ..contract.choice import Choice, Options, check_options, option_defaults
 from ..contract.importing import guest
 from ..contract.sets import DataSet
 from ..contract.specs import (
+    ExecutorSpec,
     InitializerSpec,
     ModelSpec,
     OptimizerSpec,
@@ -49,6 +50,7 @@ KINDS_OF_SPEC: dict[str, type] = {
     "initializers": InitializerSpec,
     "suites": Suite,
     "trackers": TrackerSpec,
+    "executors": ExecutorSpec,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 
@@ -19,6 +20,16 @@ def version_of(package: str) -> str | None:
             continue
     owners = _owners().get(package)
     return version(owners[0]) if owners else None
+
+
+def installed_of(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those of these packages that are installed here."""
+    return {package: found for package in packages if (found := version_of(package)) is not None}
+
+
+def differences(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Which of the versions in a record are others today, each as `torch 2.14.1 -> 2.15.0`."""
+    return [f"{name} {was} -> {now.get(name, 'gone')}" for name, was in then.items() if now.get(name) != was]
 
 
 @cache

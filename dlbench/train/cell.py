@@ -234,7 +234,7 @@ def judged_fold(
     metrics = {"val": trainer.judge("val")}
     metrics["test"], test_examples = trainer.judge_and_count("test")
     judged = trainer.judged
-    first = team.rank == 0  # what the others would add nobody reads
+    first = bench.execution.team.rank == 0  # what the others would add nobody reads
     members = [judge(member, task, "test", bench.execution) for member in getattr(judged, "members", ()) if first]
     texts = samples(judged, task, bench.execution) if first and fold == 0 else []
     drawn = pictures(judged, task, bench.execution) if first and gallery and fold == 0 else {}

@@ -149,3 +149,13 @@ def test_the_skeleton_that_the_page_names_can_be_written(folder: Path) -> None:
     assert f'{words[1]} = "dlbench_{words[1]}"' in (package / "pyproject.toml").read_text()
     with pytest.raises(click.ClickException):
         check.command.make_context("dlbench check", [])
+
+
+def test_the_executor_of_the_page_runs_its_cells(folder: Path) -> None:
+    (words,) = [words for words in RUNS if "--executor" in words]
+    code = "import sys; from dlbench.cli import main; sys.argv[0] = 'dlbench'; main()"
+    command = [sys.executable, "-c", code, *words, "--set", "budget.epochs=1", "--device", "cpu", "--results", "pool"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(path.read_text()) for path in (folder / "pool" / "records").glob("*.json")]
+    assert [record["status"] for record in records] == ["ok"] * 3

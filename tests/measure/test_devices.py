@@ -62,7 +62,7 @@ def fake_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 def test_torch_is_asked_once_in_another_process_in_the_drivers_order(fake_torch: Callable[..., Path]) -> None:
     log = fake_torch(count=2)
-    assert ask("cuda:1") == ask("cuda:1") == Answer(name="Card 1", uuid="aa-1")
+    assert ask("cuda:1") == ask("cuda:1") == Answer(name="Card 1", uuid="aa-1", count=2)
     assert log.read_text() == "PCI_BUS_ID\n"
 
 
