@@ -51,7 +51,7 @@ class Part:
     """One named group of parameters with its optimizer and schedule."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping
+        self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping | None
     ) -> None:
         spec = ingredients.optimizer(recipe.optimizer.name)
         options = dict(recipe.optimizer.options)
@@ -73,7 +73,7 @@ class Part:
         for act in on_gradients:
             act(self.parameters)
         if self.clip is not None:
-            self._clipping(self.parameters, self.clip)
+            (self._clipping or clip)(self.parameters, self.clip)
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> None:
@@ -120,7 +120,7 @@ class PartOptimizers:
             if name not in own:
                 raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(own) or 'none'}")
         for name, parameters in groups.items():
-            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients, clipping or clip)
+            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients, clipping)
             for path in accumulate(name.split("/"), "{}/{}".format):  # the last one is the part's own name
                 self._below.setdefault(path, []).append(self._parts[name])
         self._all = list(self._parts.values())

@@ -225,8 +225,9 @@ class Runner:
         """The records that are there and done, by name. What is stale is said, and runs again."""
         known: dict[str, Record] = {}
         stale: dict[str, int] = {}
-        for job in jobs if not self.fresh else ():
-            record = self.results.load(job.name)
+        found = {} if self.fresh else self.results.find([job.name for job in jobs])
+        for job in jobs:
+            record = found.get(job.name)
             if record is None or not is_done(record, asdict(self.limits)):
                 continue
             files = changed(record.get("inputs") or {}, self._roots(job), self.hashes)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -354,13 +355,13 @@ def _head(
 
 def named(job: Job) -> Job:
     """The job with its name, made from everything that could change its result, and its square in the grid."""
-    settings = job.recipe.recipe.as_settings()
+    settings = _settings(job.recipe.recipe)
     if job.protocol is not None:
         settings = profile_settings(settings)
     square = {
         "type": "cell" if job.protocol is None else "profile",
         "model": str(job.model), "task": str(job.task), "variant": job.variant, "seed": job.seed,
-        "runtime": job.runtime.identity(),
+        "runtime": _identity(job.runtime),
     }  # fmt: skip
     grid = {**square, "treatment": treatment} if (treatment := treatment_of(job)) else square
     identity = {
@@ -374,6 +375,17 @@ def named(job: Job) -> Job:
     what = "profile" if job.protocol else f"s{job.seed}"
     name = f"{slug(str(job.task))[:80]}--{slug(str(job.model))[:80]}--{what}--{code}"
     return replace(job, name=name, square=json.dumps(grid, sort_keys=True))
+
+
+@cache
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """Of all seeds; nobody changes them."""
+    return recipe.as_settings()
+
+
+@cache
+def _identity(runtime: Runtime) -> dict[str, Any]:
+    return runtime.identity()
 
 
 def treatment_of(job: Job) -> dict[str, Any]:

@@ -90,9 +90,12 @@ def test_tables_leave_out_their_times(ran: tuple[list[Record], Notes, Path]) -> 
     assert time_to(group, 0.05, "step") is not None
 
 
-def message(seed: int, model: str = "mlp") -> dict[str, Any]:
+def message(seed: int, model: str = "mlp", **runtime: int) -> dict[str, Any]:
     name = f"{model}-{seed}"
-    return {"id": name, "log": f"{name}.log", "seed": seed, "pictures": None, "model": model, "timeout_s": 10.0}
+    return {
+        "id": name, "log": f"{name}.log", "seed": seed, "pictures": None, "model": model, "timeout_s": 10.0,
+        "runtime": runtime,
+    }  # fmt: skip
 
 
 def test_groups_are_of_one_pair_and_shared_out_among_processes() -> None:
@@ -105,6 +108,8 @@ def test_groups_are_of_one_pair_and_shared_out_among_processes() -> None:
         assert all(len({name[0] for name in names_of(group)}) == 1 for group in found)
     assert [len(names_of(group)) for group in grouped([message(seed) for seed in range(100)], 1)] == [50, 50]
     assert (MOST, FEWEST) == (64, 8)
+    several = [message(seed, devices=2) for seed in range(3)]
+    assert grouped(several, 1) == several
 
 
 def test_a_group_has_the_time_of_its_cells_and_comes_apart_into_them() -> None:
