@@ -56,8 +56,8 @@ SHORT: dict[str, dict[str, Any]] = {"ddpm": {"steps": 2}, "flow_matching": {"ste
 class Watched(Trainer):
     """Notes what has made the host wait when a step begins, by asking for its batch."""
 
-    def _batches(self) -> Iterator[Batch]:
-        batches = super()._batches()
+    def batches(self) -> Iterator[Batch]:
+        batches = super().batches()
         while True:
             Counting.before = pretend.SYNCS.copy()
             yield next(batches)

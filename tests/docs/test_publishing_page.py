@@ -81,7 +81,7 @@ def test_the_page_names_every_file_of_a_folder_and_its_commands_name_rows_that_a
     assert len(named) >= 4
     for what in named:
         assert all(row.records and not row.refused for row in asked(str(REPOSITORY / what))), what
-    (shown,) = re.findall(r"^row 2: digits x lenet5.*$", text, flags=re.MULTILINE)
+    (shown,) = re.findall(r"^row 2: digits x vit_tiny.*$", text, flags=re.MULTILINE)
     (row,) = asked(str(REPOSITORY / "results/quick/amd-epyc-2c/leaderboard.csv:2"))
     low, high = row.interval or (0.0, 0.0)
     assert row.title in shown

@@ -126,7 +126,7 @@ def test_a_gpus_row_is_shared_by_who_uses_the_gpu_and_a_cpus_by_who_uses_the_cpu
     gpu = SimpleNamespace(throttle_reasons=lambda: [], num_processes=lambda: processes)
     monkeypatch.setattr(launch, "find_gpu", lambda device: gpu)
     on_cuda.on_cuda = cuda
-    on_cuda._note_disturbances(SimpleNamespace(share=lambda: cpu_share))
+    on_cuda._note_disturbances(SimpleNamespace(share=lambda ours: cpu_share), helped=0.0)
     assert on_cuda.flags == ({"device_shared"} if shared else set())
 
 
@@ -203,7 +203,9 @@ def test_the_card_is_read_after_training_before_another_pass_starts_its_peaks_an
 ) -> None:
     passes: list[str] = []
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: passes.append("empty"))
-    monkeypatch.setattr(launch, "peak_bytes", lambda work, device: passes.append(work.__name__) or len(passes))
+    monkeypatch.setattr(
+        launch, "peak_bytes", lambda work, device: passes.append(getattr(work, "func", work).__name__) or len(passes)
+    )
     monkeypatch.setattr(
         launch, "held_on_card", lambda device: passes.append("card") or {"reserved_peak_bytes": 7, "process_bytes": 9}
     )

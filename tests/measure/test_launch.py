@@ -221,9 +221,9 @@ def test_a_slow_loader_is_flagged(make_subject: Make, points: Any) -> None:
 
 
 def test_others_on_the_machine_are_flagged(make_subject: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OtherLoad, "share", lambda self: 0.4)
+    monkeypatch.setattr(OtherLoad, "share", lambda self, ours: 0.4)
     assert "device_shared" in profile(make_subject(), QUICK)["flags"]
-    monkeypatch.setattr(OtherLoad, "share", lambda self: 0.05)
+    monkeypatch.setattr(OtherLoad, "share", lambda self, ours: 0.05)
     assert "device_shared" not in profile(make_subject(), QUICK)["flags"]
 
 
