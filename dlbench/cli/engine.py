@@ -84,6 +84,8 @@ def engine_of(catalog: Catalog, given: Mapping[str, Any]) -> Engine | None:
     from ..execute.run import Engine
 
     choice, resources = Choice.parse(given["executor"]), resources_of(given)
+    if "/" not in choice.name and choice.name not in catalog.specs["executors"]:
+        raise unknown("executor", choice.name, [LOCAL, *catalog.specs["executors"]])
     spec = catalog.spec("executors", catalog.checked("executors", choice).name)
     if not spec.profiles and not given["no_profile"]:
         raise UsageError(

@@ -140,6 +140,7 @@ def test_what_runs_is_cancelled_where_the_caller_stops(tmp_path: Path) -> None:
         (["--executor", "slurm", "--resources", "gpu=1"], "did you mean 'gpus'"),
         (["--executor", "slurm", "--resources", "cpus=many"], "cpus is a whole number"),
         (["--executor", "slurmm"], "did you mean 'slurm'"),
+        (["--executor", "none-such"], "known: dask, local, ray, slurm"),
         (["--executor", "dask[address=tcp://x:1]"], "--no-profile"),
         (["--executor", "dask", "--no-profile"], "name its scheduler"),
         (["--executor", "slurm[partitio=a]"], "did you mean"),
