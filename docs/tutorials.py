@@ -60,7 +60,7 @@ def rewritten(text: str, folder: Path) -> str:
 def follow(text: str, folder: Path) -> Iterator[tuple[int, str, str]]:
     """Do what a page says: where each command block ends, the screen that the page shows of it ('' for none) and what
     it printed. Raises RuntimeError where a command fails."""
-    environment, here = prepared(folder), folder / "work"
+    environment, here = prepared(folder), folder / "desk"
     for block in BLOCK.finditer(text):
         if block["title"]:
             (here / block["title"]).write_text(block["text"], encoding="utf-8")
@@ -80,7 +80,7 @@ def follow(text: str, folder: Path) -> Iterator[tuple[int, str, str]]:
 def prepared(folder: Path) -> dict[str, str]:
     """The environment of the commands: dlbench, python and pytest are those that run this, and neither a
     data set nor a GPU is there."""
-    for name in ("bin", "site", "work"):
+    for name in ("bin", "site", "desk"):
         (folder / name).mkdir()
     (folder / "pip.py").write_text(PIP)
     programs = {
@@ -100,7 +100,7 @@ def prepared(folder: Path) -> dict[str, str]:
 
 def cleaned(printed: str, folder: Path) -> str:
     """Without empty lines at either end, blanks at the ends of lines, and the folder's own name."""
-    lines = [line.rstrip() for line in printed.replace(f"{folder}/work/", "").splitlines()]
+    lines = [line.rstrip() for line in printed.replace(f"{folder}/desk/", "").splitlines()]
     return "\n".join(lines).strip("\n") + "\n"
 
 
