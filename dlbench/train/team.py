@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,19 @@ Made = TypeVar("Made")
 _NO_LIMIT = timedelta(days=365)
 """How long one may wait for another: the cell's own limit of time ends what hangs."""
 _STATISTICS = functional.batch_norm
+
+
+class _Norm(NamedTuple):
+    """What torch's `batch_norm` takes."""
+
+    input: Tensor
+    running_mean: Tensor | None = None
+    running_var: Tensor | None = None
+    weight: Tensor | None = None
+    bias: Tensor | None = None
+    training: bool = False
+    momentum: float = 0.1
+    eps: float = 1e-5
 
 
 class Team:
@@ -222,28 +235,25 @@ class Several(Team):
         dist.all_reduce(high, dist.ReduceOp.MAX)
         return [name for name, same in zip(tensors, (low == high).all(1).tolist(), strict=True) if not same]
 
-    def _batch_norm(
-        self, input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
-        weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False, momentum: float = 0.1,
-        eps: float = 1e-5,
-    ) -> Tensor:  # fmt: skip
+    def _batch_norm(self, *given: Any, **named: Any) -> Tensor:
         """Torch's, but in a training step with the statistics of the whole batch: torch's own `SyncBatchNorm` is for
         CUDA only."""
-        if not (training and self._stepping):
-            return _STATISTICS(input, running_mean, running_var, weight, bias, training, momentum, eps)
-        x = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+        asked = _Norm(*given, **named)
+        if not (asked.training and self._stepping):
+            return _STATISTICS(*asked)
+        x = asked.input.float() if asked.input.dtype in (torch.float16, torch.bfloat16) else asked.input
         others, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
         mean, variance, count = self._moments(x, others, shape)
         centred = x - mean.view(shape)
         with torch.no_grad():
-            if running_mean is not None:
-                running_mean.lerp_(mean.to(running_mean.dtype), momentum)
-            if running_var is not None:
-                running_var.lerp_((variance * count / (count - 1)).to(running_var.dtype), momentum)
-        normal: Tensor = centred * torch.rsqrt(variance + eps).view(shape)
-        if weight is not None:
-            normal = normal * weight.view(shape)
-        return (normal if bias is None else normal + bias.view(shape)).to(input.dtype)
+            if asked.running_mean is not None:
+                asked.running_mean.lerp_(mean.to(asked.running_mean.dtype), asked.momentum)
+            if asked.running_var is not None:
+                asked.running_var.lerp_((variance * count / (count - 1)).to(asked.running_var.dtype), asked.momentum)
+        normal: Tensor = centred * torch.rsqrt(variance + asked.eps).view(shape)
+        if asked.weight is not None:
+            normal = normal * asked.weight.view(shape)
+        return (normal if asked.bias is None else normal + asked.bias.view(shape)).to(asked.input.dtype)
 
     def _moments(self, x: Tensor, others: list[int], shape: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and variance (C,) of each channel over all processes, and of how many values: those of each process, put
