@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import ContractError, Diverged, NoData, NotApplicable
 from ..plan.inputs import Watch
-from .wire import pack
+from .wire import send
 
 OUT_OF_MEMORY = re.compile(
     r"can(no|')t allocate memory|not enough memory|out of memory|bad_alloc"
@@ -35,19 +35,13 @@ def main(job: dict[str, Any], channel: int) -> None:
 
 def work(job: dict[str, Any], channel: int) -> None:
     """Run a job in this process and write progress and result to `channel`."""
-
-    def send(message: dict[str, Any]) -> None:
-        data = pack(message)
-        while data:
-            data = data[os.write(channel, data) :]
-
     if "visible" in job:  # before anything starts CUDA: the fork server has it asleep
         os.environ["CUDA_VISIBLE_DEVICES"] = job["visible"]
     watch = Watch()
     limit_memory(job)
-    result = outcome(job, lambda point: send({"type": "progress", **point}), watch)
+    result = outcome(job, lambda point: send(channel, {"type": "progress", **point}), watch)
     seen = {"inputs": watch.report(job["data_root"], job["cache"])} if job["type"] == "job" else {}
-    send({"type": "result", **result, **seen})
+    send(channel, {"type": "result", **result, **seen})
 
 
 def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:

@@ -12,16 +12,14 @@ import os
 import re
 import selectors
 import signal
-import sys
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..contract.runtime import Runtime
-from .server import die_with_parent, kernel_oom_kills, read_some, report_fault
-from .wire import Unpacker, pack
+from .server import die_with_parent, kernel_oom_kills, last_words, read_some
+from .wire import Unpacker, send
 
 GRACE_S = 1.0
 """How long the others may go on after one has failed: what they say by then may be the reason."""
@@ -56,10 +54,7 @@ def lead(job: dict[str, Any], channel: int, work: Work) -> None:
         watch.until_over()
     finally:
         watch.end_all()
-    result = verdict(watch.ranks, watch.failed, kernel_oom_kills() > oom_kills)
-    data = pack(result)
-    while data:
-        data = data[os.write(channel, data) :]
+    send(channel, verdict(watch.ranks, watch.failed, kernel_oom_kills() > oom_kills))
 
 
 def start(job: dict[str, Any], team: dict[str, Any], work: Work) -> Rank:
@@ -70,22 +65,12 @@ def start(job: dict[str, Any], team: dict[str, Any], work: Work) -> Rank:
     pid = os.fork()
     if pid == 0:
         die_with_parent(leader)
-        code = 1
-        try:
+        with last_words(write):
             os.close(read)
             runtime = Runtime(**job["runtime"])
             if runtime.device == "cpu":
                 os.environ["GLOO_SOCKET_IFNAME"] = "lo"
             work({**job, "runtime": runtime.of_rank(number).as_dict(), "team": team}, write)
-            code = 0
-        except BaseException as error:
-            traceback.print_exc()
-            report_fault(error, write)
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
     os.close(write)
     os.set_blocking(read, False)
     return Rank(number, pid, os.pidfd_open(pid), read)
@@ -137,7 +122,7 @@ class _Watch:
                 if message["status"] != "ok":
                     self._failed(rank)
             elif rank.number == 0:
-                os.write(self._channel, pack(message))
+                send(self._channel, message)
 
     def _bury(self, rank: Rank) -> None:
         while rank.messages in self._selector.get_map() and read_is_due(rank.messages):

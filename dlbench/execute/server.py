@@ -17,12 +17,13 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .preload import open_driver_files, preload
-from .wire import Unpacker, pack
+from .wire import Unpacker, pack, send
 
 CORE = ("dlbench.plan.catalog", "dlbench.train.cell", "dlbench.measure.environment", "dlbench.profile.job")
 """Modules of the core that every child needs, with all that they import."""
@@ -124,8 +125,7 @@ class Server:
         )
 
     def _become_child(self, job: dict[str, Any], messages: int, output: int) -> None:
-        code = 1
-        try:
+        with last_words(messages):
             os.setsid()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             null = os.open(os.devnull, os.O_RDONLY)
@@ -139,15 +139,6 @@ class Server:
             from .child import main
 
             main(job, messages)
-            code = 0
-        except BaseException as error:
-            traceback.print_exc()
-            report_fault(error, messages)
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
 
     def _on_messages(self, child: Child) -> None:
         data = read_some(child.messages)
@@ -209,12 +200,30 @@ class Server:
             self._gone = True
 
 
+@contextlib.contextmanager
+def last_words(messages: int) -> Iterator[None]:
+    """All that a forked process does: it ends here, and says why where it fails before or after its job's own code:
+    what the core caused never counts as done."""
+    code = 1
+    try:
+        yield
+        code = 0
+    except BaseException as error:
+        traceback.print_exc()
+        report_fault(error, messages)
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
 def report_fault(error: BaseException, messages: int) -> None:
-    """Say that a child failed before or after its job's own code: what the core caused never counts as done."""
+    """Say that the core failed."""
     text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     result = {"type": "result", "status": "failed", "reason": f"dlbench itself failed: {text}", "where": ""}
     with contextlib.suppress(Exception):
-        os.write(messages, pack({**result, "fault": "core"}))
+        send(messages, {**result, "fault": "core"})
 
 
 def read_some(descriptor: int) -> bytes | None:

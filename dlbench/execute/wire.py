@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 from typing import Any
 
@@ -13,6 +14,13 @@ def pack(message: dict[str, Any]) -> bytes:
     """One message as bytes."""
     body = json.dumps(message).encode()
     return HEADER.pack(len(body)) + body
+
+
+def send(channel: int, message: dict[str, Any]) -> None:
+    """Write one message to a pipe, whole."""
+    data = pack(message)
+    while data:
+        data = data[os.write(channel, data) :]
 
 
 class Unpacker:
