@@ -19,10 +19,8 @@ FEWEST = 8
 
 
 def grouped(messages: Sequence[Message], at_once: int) -> list[Message]:
-    """The messages of cells, those that differ by seed alone joined, into as many as run `at_once`; 0 joins none. Cells
-    on several devices each stay alone."""
-    if not at_once:
-        return [*messages]
+    """The messages of cells, those that differ by seed alone joined, into as many as run `at_once`. Cells on several
+    devices each stay alone."""
     found: dict[str, list[Message]] = {}
     for message in messages:
         own = OWN if message["runtime"].get("devices", 1) == 1 else ()
@@ -38,7 +36,7 @@ def names_of(message: Message) -> list[str]:
 def singles(message: Message) -> list[Message]:
     """The cells of a group as messages of their own."""
     rest = {key: value for key, value in message.items() if key != "cells"}
-    return [{**rest, **cell, "timeout_s": cell["timeout_s"]} for cell in message["cells"]]
+    return [{**rest, **cell} for cell in message["cells"]]
 
 
 def copy_log(log: str, to: str) -> None:

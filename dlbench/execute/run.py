@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -136,29 +136,32 @@ class Runner:
                 records[job.name] = self._save(job, {"status": "no_data", "reason": job.no_data, "where": ""})
                 del todo[job.name]
         position = {name: i for i, name in enumerate(todo)}
-        waiting = grouped([self._message(job) for job in todo.values()], self.jobs if self.together else 0)
+        waiting: Iterable[Message] = map(self._message, todo.values())
+        if self.together:
+            waiting = grouped([*waiting], self.jobs)
+        running: dict[str, Message] = {}
+        apart: list[Message] = []
 
-        def messages(waiting: list[Message]) -> Iterator[Message]:
+        def messages(waiting: Iterable[Message], begun: bool) -> Iterator[Message]:
             for message in waiting:
                 for name in names_of(message):
-                    self.display.started(todo[name], max(position[name], again), len(todo))
+                    self.display.started(todo[name], max(position[name], begun), len(todo))
+                running[message["id"]] = message
                 yield message
 
         def progress(message: Message) -> None:
             self._progress(todo[message.get("cell") or message["id"]], message)
 
-        again = 0
-        while waiting:
-            running, apart = {message["id"]: message for message in waiting}, list[Message]()
-            for done in executor.run(messages(waiting), progress):
-                if (found := self._parted(running[done["id"]], done, todo)) is None:
-                    apart += singles(running[done["id"]])
+        for begun, some in enumerate((waiting, apart)):  # the second time those whose groups came apart in the first
+            for done in executor.run(messages(some, bool(begun)), progress):
+                message = running.pop(done["id"])
+                if (found := self._parted(message, done, todo)) is None:
+                    apart += singles(message)
                     continue
                 for name, result in found.items():
                     record = self._conclude(todo[name], result)
                     if record is not None:
                         records[name] = record
-            waiting, again = apart, 1
         return records
 
     def _parted(self, message: Message, done: Message, todo: Mapping[str, Job]) -> dict[str, Any] | None:
