@@ -1,4 +1,4 @@
-"""Executors: where jobs run. A plugin's has three methods, and `Executor.run` makes the rest of them. No torch.
+"""Executors: where jobs run. A plugin's has four methods, and `Executor.run` makes the rest of them. No torch.
 
 A job is a dict that travels as JSON. Of its keys an executor needs `id`, `alone` (a profile: nothing else may run on
 its machine), `timeout_s` and `memory_bytes`. What a worker does with a job is `dlbench.run_job(job)`, and what that

@@ -51,7 +51,6 @@ class Probe:
     draws: bool
     first: Batch
     flops_per_unit: float | None
-    optimizers: list[torch.optim.Optimizer]
     loss_in_eval: float
     together_s: float | None = None
 
@@ -116,7 +115,7 @@ def alone(bench: Bench, task: Task, seed: int, fold: int) -> Probe:
         raise Apart("something draws from the global generator of Python or NumPy")
     return Probe(
         losses=[loss.item() for loss in losses], step_s=seconds, draws=not same(before, drawn()), first=first,
-        flops_per_unit=trainer.flops_per_unit, optimizers=trainer.optimizers.all, loss_in_eval=in_eval,
+        flops_per_unit=trainer.flops_per_unit, loss_in_eval=in_eval,
     )  # fmt: skip
 
 
