@@ -23,13 +23,19 @@ def indexed(batch: Batch, index: Tensor) -> Batch:
     return batch
 
 
+AT_ONCE = 1 << 16
+"""Bytes of small batches that are gathered at once."""
+
+
 class GatheredBatches:
     """The batches of one pass over `count` examples, each made by `gather(index)`.
 
     `generator` (CPU) shuffles; None keeps the order. One permutation is drawn and moved per pass, so no step waits for
     the host. The last, shorter batch is kept. `sums`: numbers of each example, (count,) or (count, K), on the CPU;
     `gather(index, *totals)` then gets a batch's sum of each, as a number or a list of K: what it would have to ask the
-    device for, such as how many nodes its graphs have.
+    device for, such as how many nodes its graphs have. `row_bytes`: of an example's inputs, for a task whose batches
+    are two tensors of rows, inputs and targets, in which nothing is drawn. On a CPU small ones are then gathered several
+    at once, and are parts of the same memory.
     """
 
     def __init__(
@@ -40,9 +46,11 @@ class GatheredBatches:
         gather: Callable[..., Batch],
         device: str = "cpu",
         sums: Sequence[Tensor] = (),
+        row_bytes: int = 0,
     ) -> None:
         self.count, self.batch_size, self.generator = count, batch_size, generator
         self.gather, self.device, self.sums = gather, device, sums
+        self.at_once = _at_once(batch_size * row_bytes) if device == "cpu" else 1
 
     def __len__(self) -> int:
         return -(-self.count // self.batch_size)
@@ -52,6 +60,8 @@ class GatheredBatches:
             order = torch.arange(self.count)
         else:
             order = torch.randperm(self.count, generator=self.generator)
+        if self.at_once > 1:
+            return self._parts(order)
         totals = [self._totals(numbers[order]) for numbers in self.sums]
         indices = torch.split(order.to(self.device, non_blocking=True), self.batch_size)
         return map(self._gathered, indices, *totals)
@@ -59,9 +69,22 @@ class GatheredBatches:
     def _gathered(self, index: Tensor, *totals: Any) -> Batch:
         return indexed(self.gather(index, *totals), index)
 
+    def _parts(self, order: Tensor) -> Iterator[Batch]:
+        for indices in torch.split(order, self.batch_size * self.at_once):
+            several = self.gather(indices)
+            rows = (several.inputs, several.targets, indices)
+            for inputs, targets, index in zip(*(torch.split(r, self.batch_size) for r in rows), strict=True):
+                yield Batch(inputs, targets, None, len(index), index=index)
+
     def _totals(self, numbers: Tensor) -> list[Any]:
         """The sum of each batch's, from the numbers of all examples in order."""
         return [part.sum(0).tolist() for part in torch.split(numbers, self.batch_size)]
+
+
+def _at_once(batch_bytes: int) -> int:
+    """How many batches to gather together: such that each begins where memory of its own could (kernels for vectors
+    may round otherwise at other places)."""
+    return max(1, AT_ONCE // batch_bytes) if batch_bytes and batch_bytes % 64 == 0 else 1
 
 
 def hide(targets: Tensor, mask: Tensor) -> Tensor:

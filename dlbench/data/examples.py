@@ -49,7 +49,8 @@ class Examples:
             rows = chosen[index]
             return Batch(inputs=self.inputs[rows], targets=self.targets[rows], size=len(index))
 
-        return GatheredBatches(len(chosen), batch_size, generator, gather, self.device)
+        row = 4 * math.prod(self.inputs.shape[1:])
+        return GatheredBatches(len(chosen), batch_size, generator, gather, self.device, row_bytes=row)
 
     def loss(self, outputs: Tensor, batch: Batch) -> Tensor:
         """The mean cross-entropy in nats, or squared error."""

@@ -42,8 +42,9 @@ class ImageClassification:
         self._splits = {name: self._place(*arrays) for name, arrays in splits.items()}
 
     def batches(self, split: str, batch_size: int, generator: torch.Generator | None) -> GatheredBatches:
-        count = len(self._splits[split][1])
-        return GatheredBatches(count, batch_size, generator, self._gather(split), self.device)
+        images, labels = self._splits[split]
+        row = 4 * images[0].numel()
+        return GatheredBatches(len(labels), batch_size, generator, self._gather(split), self.device, row_bytes=row)
 
     def examples(self, split: str) -> tuple[Tensor, Tensor]:
         """All images (N, C, H, W) uint8 of a split and their labels (N,), on the task's device."""

@@ -179,7 +179,7 @@ class Runner:
 
     def _progress(self, job: Job, message: Message) -> None:
         self.display.progress(job, message)
-        self.catalog.follow(self._described(job), message["fold"], message["point"])
+        self.catalog.follow(lambda: self._described(job), message["fold"], message["point"])
 
     def _profiles(self, profiles: list[Job], executor: Executor) -> dict[str, Record]:
         """The first launch of every profile, then the second of every one, and so on: a machine whose pace changes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import platform
@@ -216,6 +217,7 @@ def _own_seconds() -> float:
     return seconds
 
 
+@functools.cache
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)

@@ -12,7 +12,7 @@ import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -189,9 +189,10 @@ class Catalog:
         """Tell every observer of a finished record."""
         self._tell("dlbench_cell_finished", record=record)
 
-    def follow(self, cell: Any, fold: int, point: Any) -> None:
-        """Tell every observer of a cell's new point of its curve."""
-        self._tell("dlbench_cell_progress", cell=cell, fold=fold, point=point)
+    def follow(self, describe: Callable[[], Any], fold: int, point: Any) -> None:
+        """Tell every observer of a new point of a cell's curve; the cell is described if there is one."""
+        if self.plugins.hook.dlbench_cell_progress.get_hookimpls():
+            self._tell("dlbench_cell_progress", cell=describe(), fold=fold, point=point)
 
     def _tell(self, hook: str, **given: Any) -> None:
         """An observer that raises or leaves costs a warning. Each gets copies of what it asks for."""

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -96,14 +97,14 @@ def kept(report: Mapping[str, Any], covered: Iterable[Path], roots: Roots, hashe
     """What the record keeps of a child's report: `files` (name below a root -> sha256, or `absent`), and `edited`, the
     covered or read files that changed while the job ran, which make it never done."""
     known = {str(path) for path in covered}
-    reported = [text for text in report["files"] if not is_installed(Path(text))]
+    reported = [text for text in report["files"] if not _of_library(text)]
     files, edited = {}, []
     for text in reported:
         label, path = label_of(Path(text), roots), Path(text)
         if text not in known and (path.is_file() or label.startswith(("plugin:", "data:"))):
             files[label] = _checksum(path, hashes)
     for text in {*known, *reported}:
-        if _changed_at(Path(text)) > report["started"]:
+        if _changed_at(text) > report["started"]:
             edited.append(label_of(Path(text), roots))
     return {"files": files, **({"edited": sorted(edited)} if edited else {})}
 
@@ -131,6 +132,11 @@ def places(label: str, roots: Roots) -> list[Path]:
     return [Path(relative)] if tag == "file" else [root / relative for kind, root in roots if kind == tag]
 
 
+@cache
+def _of_library(file: str) -> bool:
+    return is_installed(Path(file))
+
+
 def _checksum(path: Path, hashes: HashCache) -> str:
     try:
         return hashes.sha256(path)
@@ -138,8 +144,8 @@ def _checksum(path: Path, hashes: HashCache) -> str:
         return ABSENT
 
 
-def _changed_at(path: Path) -> float:
+def _changed_at(path: str) -> float:
     try:
-        return path.stat().st_ctime
+        return os.stat(path).st_ctime
     except OSError:
         return 0.0

@@ -53,6 +53,36 @@ def test_whole_batches_leave_no_empty_one() -> None:
     assert len(GatheredBatches(10, 5, None, gather)) == len(passes(GatheredBatches(10, 5, None, gather))) == 2
 
 
+@pytest.mark.parametrize("generator", [None, torch.Generator()])
+def test_small_batches_of_rows_are_gathered_several_at_once_and_are_the_same(generator: torch.Generator | None) -> None:
+    rows, targets = torch.rand(1000, 16), torch.arange(1000)
+    calls = []
+
+    def noting(index: torch.Tensor) -> Batch:
+        calls.append(len(index))
+        return Batch(inputs=rows[index], targets=targets[index], size=len(index))
+
+    found = []
+    for row_bytes in (0, 64):
+        if generator is not None:
+            generator.manual_seed(3)
+        found.append([*GatheredBatches(1000, 32, generator, noting, row_bytes=row_bytes)])
+    assert calls == [32] * 31 + [8] + [1000]
+    for one, other in zip(*found, strict=True):
+        assert one.inputs.equal(other.inputs) and one.targets.equal(other.targets) and one.index.equal(other.index)
+        assert one.size == other.size and other.inputs.data_ptr() % 64 == 0
+    found[1][0].inputs.zero_()
+    assert found[1][1].inputs.equal(found[0][1].inputs)
+
+
+def test_large_or_odd_batches_and_those_on_another_device_are_gathered_one_by_one() -> None:
+    at_once = [
+        GatheredBatches(1000, size, None, gather, device, row_bytes=row_bytes).at_once
+        for size, row_bytes, device in ((32, 4096, "cpu"), (7, 100, "cpu"), (32, 64, "cuda:0"), (32, 64, "cpu"))
+    ]
+    assert at_once == [1, 1, 1, 32]
+
+
 def test_a_batch_is_told_the_sums_of_its_examples() -> None:
     counts, table = torch.arange(10), torch.stack([torch.arange(10), torch.ones(10, dtype=torch.int64)], dim=1)
     seen = []

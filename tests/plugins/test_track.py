@@ -58,7 +58,7 @@ def tracking(folder: Path, *choices: str) -> Catalog:
 def observe(found: Catalog, done: Record, live: int = 1) -> None:
     """Some points as they come, then the record."""
     for point in CURVE[:live]:
-        found.follow(done.body, 0, point)
+        found.follow(lambda: done.body, 0, point)
     found.announce(done)
     assert found.problems == {}
 
@@ -193,7 +193,7 @@ def test_folds_have_curves_of_their_own(tmp_path: Path) -> None:
     pytest.importorskip("wandb")
     found = tracking(tmp_path, "wandb", "tensorboard")
     done = cell(0.875, curves=[CURVE, CURVE], steps=40, task={"folds": 2})
-    found.follow(done.body, 0, CURVE[0])
+    found.follow(lambda: done.body, 0, CURVE[0])
     found.announce(done)
     assert found.problems == {}
     for name in ("wandb", "tensorboard"):
@@ -227,7 +227,7 @@ def test_a_tracker_that_fails_costs_a_warning_and_the_others_go_on(tmp_path: Pat
     broken = Broken(tmp_path)
     found.plugins.register(broken, name="tracker broken")
     for point in CURVE:
-        found.follow(record().body, 0, point)
+        found.follow(lambda: record().body, 0, point)
     found.announce(record())
     assert broken.ended == [10]
     assert "dlbench_cell_progress raised OSError: no space left" in found.problems["tracker broken"]
