@@ -6,7 +6,8 @@ kept, at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -52,10 +53,11 @@ class Packed:
             self.dims.append(None)
             self.tensors.append(first)
         elif isinstance(first, Tensor):
-            if any(value.shape != first.shape for value in values):
-                raise Apart("its batches differ in shape from seed to seed")
             self.dims.append(0)
-            self.tensors.append(torch.stack(values))
+            try:
+                self.tensors.append(torch.stack(values))
+            except RuntimeError as error:
+                raise Apart("its batches differ in shape from seed to seed") from error
         elif isinstance(first, (bool, int, float, str)) and all(value == first for value in values):
             self.fixed[place] = first
         else:
@@ -88,15 +90,32 @@ def unpacked(tensors: Sequence[Tensor], fixed: Mapping[int, Any], structure: Tre
     )
 
 
-class Loss(nn.Module):
-    """A learner's loss as a `forward`, which is what `functional_call` calls."""
+class Slots:
+    """Where the modules of a learner hold its parameters and buffers: what `torch.func.functional_call` looks for anew
+    in each call, and a small network's step notices."""
 
-    def __init__(self, learner: Learner) -> None:
-        super().__init__()
-        self.learner = learner
+    def __init__(self, learner: Learner, tensors: Sequence[Tensor]) -> None:
+        """`tensors`: the parameters and buffers, in the order in which others will stand for them."""
+        order = {id(tensor): place for place, tensor in enumerate(tensors)}
+        self._slots: list[tuple[dict[str, Any], str, int]] = [
+            (held, name, order[id(tensor)])
+            for module in learner.modules()
+            for held in (module._parameters, module._buffers)
+            for name, tensor in held.items()
+            if tensor is not None
+        ]
 
-    def forward(self, batch: Batch) -> Tensor:
-        return self.learner.loss(batch)
+    @contextmanager
+    def filled(self, tensors: Sequence[Tensor]) -> Iterator[None]:
+        """Where these stand for the learner's own."""
+        own = [held[name] for held, name, _ in self._slots]
+        for held, name, place in self._slots:
+            held[name] = tensors[place]
+        try:
+            yield
+        finally:
+            for (held, name, _), tensor in zip(self._slots, own, strict=True):
+                held[name] = tensor
 
 
 class Stack(Learner):
@@ -107,14 +126,13 @@ class Stack(Learner):
         """Raises Apart where the learners' tensors differ in more than their numbers."""
         super().__init__()
         self._learners = tuple(learners)  # a tuple hides them from nn.Module
-        self._call = (Loss(learners[0]),)
-        names = [dict(Loss(learner).named_parameters()) for learner in learners]
-        self._names = list(names[0])
+        names = [dict(learner.named_parameters()) for learner in learners]
         self._own = [[*found.values()] for found in names]
-        self._own_buffers = [[*Loss(learner).buffers()] for learner in learners]
-        self._buffer_names = [name for name, _ in self._call[0].named_buffers()]
-        if any(list(found) != self._names for found in names):
+        self._own_buffers = [[*learner.buffers()] for learner in learners]
+        if any([*found] != [*names[0]] for found in names):
             raise Apart("the networks differ from seed to seed")
+        self._computing = (learners[0],)  # whose modules compute for all
+        self._slots = Slots(learners[0], [*self._own[0], *self._own_buffers[0]])
         self.stacked = nn.ParameterList([
             nn.Parameter(stacked([p.detach() for p in same]), requires_grad=same[0].requires_grad)
             for same in zip(*self._own, strict=True)
@@ -141,12 +159,11 @@ class Stack(Learner):
 
     def of(self, packed: Packed) -> Tensor:
         """The loss of each learner on its batch."""
-        loss, names, buffer_names = self._call[0], self._names, self._buffer_names
+        (learner,) = self._computing
 
         def one(parameters: list[Tensor], buffers: list[Tensor], tensors: list[Tensor]) -> Tensor:
-            state = dict(zip((*names, *buffer_names), (*parameters, *buffers), strict=True))
-            found: Tensor = torch.func.functional_call(loss, state, (packed.one(tensors),))
-            return found
+            with self._slots.filled([*parameters, *buffers]):
+                return learner.loss(packed.one(tensors))
 
         call: Callable[..., Tensor] = torch.vmap(one, in_dims=(0, 0, packed.dims), randomness="different")
         return call([*self.stacked], self._buffers_of_all, packed.tensors)

@@ -69,8 +69,8 @@ def test_small_batches_of_rows_are_gathered_several_at_once_and_are_the_same(gen
         found.append([*GatheredBatches(1000, 32, generator, noting, row_bytes=row_bytes)])
     assert calls == [32] * 31 + [8] + [1000]
     for one, other in zip(*found, strict=True):
-        assert one.inputs.equal(other.inputs) and one.targets.equal(other.targets) and one.index.equal(other.index)
-        assert one.size == other.size and other.inputs.data_ptr() % 64 == 0
+        same = (one.inputs.equal(other.inputs), one.targets.equal(other.targets), one.index.equal(other.index))
+        assert (*same, one.size, other.inputs.data_ptr() % 64) == (True, True, True, other.size, 0)
     found[1][0].inputs.zero_()
     assert found[1][1].inputs.equal(found[0][1].inputs)
 
