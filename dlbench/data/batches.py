@@ -34,7 +34,7 @@ class GatheredBatches:
     the host. The last, shorter batch is kept. `sums`: numbers of each example, (count,) or (count, K), on the CPU;
     `gather(index, *totals)` then gets a batch's sum of each, as a number or a list of K: what it would have to ask the
     device for, such as how many nodes its graphs have. `row_bytes`: of an example's inputs, for a task whose batches
-    are two tensors of rows, inputs and targets, in which nothing is drawn. On a CPU several small ones are then gathered
+    are two tensors of rows, inputs and targets, in which nothing is drawn. On a CPU several small ones are gathered
     at once, and are parts of the same memory.
     """
 
