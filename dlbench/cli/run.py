@@ -15,8 +15,9 @@ import click
 from ..contract.recipe import parse_settings
 from ..contract.runtime import PRECISIONS, Runtime, resolve_runtime
 from ..data.root import absolute_root, default_cache
-from ..errors import DlbenchError, NoData
-from ..measure.devices import ask, hinted
+from ..errors import DlbenchError, NoData, UsageError
+from ..measure.devices import ask, cards, hinted
+from ..measure.environment import separate_cores
 from ..plan.catalog import Catalog, check_extra, discover
 from ..plan.plan import Plan, Request, plan
 from ..results import BySuite, Results
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 DEFAULT_RESULTS = "dlbench-runs"
 NOT_OK, INTERRUPTED = 3, 130
+SPREAD = ("auto", "cuda")
+"""Words for a device under which each of several cells gets a GPU of its own."""
 
 
 def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -69,7 +72,7 @@ where = options(
     click.option(
         "--resources", metavar="KEY=VALUE,...", help="For each cell on an engine: gpus=1,cpus=4,mem=16GiB,time=30m."
     ),
-    click.option("--jobs", default=1, show_default=True, type=click.IntRange(1, 1024), help="Cells at a time."),
+    click.option("--jobs", default="1", show_default=True, metavar="N|auto", help="Cells at a time."),
     click.option("--timeout", default="1h", show_default=True, help="Wall clock per cell: 90s, 30m, none."),
     click.option("--memory-limit", default="none", show_default=True, help="Growth of memory per cell: 8GiB."),
 )
@@ -189,14 +192,25 @@ def runner_of(catalog: Catalog, request: Request, limits: dict[str, Any], given:
         data_root=request.data_root,
         cache=request.cache,
         command=command_line(),
-        jobs=given["jobs"],
+        jobs=units.jobs(given["jobs"]) or jobs_here(request.runtime, given),
         fresh=given["fresh"],
         accept_stale=given["accept_stale"],
         keep=given["keep"],
         together=given["together"],
         engine=engine_of(catalog, given),
-        spread=given["device"] in ("auto", "cuda"),
+        spread=given["device"] in SPREAD,
     )
+
+
+def jobs_here(runtime: Runtime, given: Mapping[str, Any]) -> int:
+    """What `--jobs auto` means: as many as have a GPU of their own, or a core for each of their threads."""
+    if is_elsewhere(given):
+        raise UsageError("--jobs auto counts this machine's devices; with --executor give a number")
+    if runtime.devices > 1:
+        return 1
+    if runtime.device_type == "cuda":
+        return len(cards()) if given["device"] in SPREAD else 1
+    return max(1, separate_cores() // runtime.threads)
 
 
 def execute(runner: Runner, made: Plan, as_json: bool) -> int:

@@ -11,7 +11,7 @@ SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST, LARGEST = 1000 * SECONDS["d"], 1 << 50
 BYTES = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
          "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}  # fmt: skip
-
+MOST_JOBS = 1024
 
 Seeds = int | tuple[int, ...]
 
@@ -39,6 +39,15 @@ def seeds(text: str) -> Seeds:
         return _vetted(int(text))
     except ValueError:
         raise UsageError(f"--seeds takes a count or a list such as 41,95,12,35, not {text!r}") from None
+
+
+def jobs(text: str) -> int | None:
+    """How many cells at a time; None of `auto`."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_JOBS:
+        raise UsageError(f"--jobs takes a number from 1 to {MOST_JOBS}, or auto, not {text!r}")
+    return int(text)
 
 
 def _vetted(value: Seeds) -> Seeds:

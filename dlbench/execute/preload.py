@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import multiprocessing
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ def preload(modules: Iterable[str]) -> dict[str, list[str]]:
     with cuda_asleep():
         before = open_driver_files()
         for module in modules:
-            with contextlib.suppress(Exception):  # the child that needs it will say what is wrong
+            # the child that needs it will say what is wrong; what libraries say to each other's authors is no news here
+            with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
                 importlib.import_module(module)
             if opened := sorted(set(open_driver_files()) - set(before)):
                 culprits[module] = opened

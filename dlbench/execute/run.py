@@ -208,7 +208,8 @@ class Runner:
     def _launch(self, job: Job, launches: list[Any], executor: Executor) -> dict[str, Any] | None:
         """One more launch of a profile, added to those before; the profile's result where it was the last."""
         assert job.protocol is not None
-        (done,) = executor.run([self._message(job)], lambda point: None)
+        message = {**self._message(job), "first": not launches}
+        (done,) = executor.run([message], lambda point: None)
         result = outcome_of(done, self.limits)
         profile = {"protocol": asdict(job.protocol), "launches": launches}
         if result["status"] != "ok":

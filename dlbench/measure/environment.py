@@ -105,6 +105,17 @@ def usable_cores() -> int:
     return affinity() if quota is None else max(1, min(affinity(), math.ceil(quota)))
 
 
+def separate_cores() -> int:
+    """How many of the processors that this process may run on are cores of their own (two threads of a core share its
+    units), or the control groups' quota where that is less."""
+    try:
+        mine: set[int] = os.sched_getaffinity(0)
+    except (AttributeError, OSError):  # not on this system
+        return min(psutil.cpu_count(logical=False) or 1, usable_cores())
+    topology = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+    return min(len({_read(topology.format(number)) or number for number in mine}), usable_cores())
+
+
 def affinity() -> int:
     """How many logical processors this process may run on, as `taskset`, batch systems and containers set them."""
     try:

@@ -42,7 +42,7 @@ def run_profile(job: Mapping[str, Any]) -> dict[str, Any]:
     if bench.execution.team.rank:
         follow(subject_of(bench))
         return {}
-    found = profile(subject_of(bench), protocol)
+    found = profile(subject_of(bench), protocol, counting=job.get("first", True))
     bench.settings.restore()
     flags = {*found["flags"], *(["changed_global_state"] if bench.settings.changed else [])}
     return {**found, "flags": sorted(flags)}

@@ -36,11 +36,12 @@ BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, TIMES, END = "brpsmte"
 batch or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, and to stop."""
 
 
-def profile(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:
-    """Every pass once, as `launches` of a profile's record hold it. What couldn't be measured is None. A step that
-    fails raises here as it would in training."""
+def profile(subject: Subject, protocol: ProfileProtocol, *, counting: bool = True) -> dict[str, Any]:
+    """Every pass once, as `launches` of a profile's record hold it. What couldn't be measured is None. `counting`:
+    whether to count what needs no clock, FLOPs and bytes, which is the same in each launch. A step that fails raises
+    here as it would in training."""
     try:
-        return _Launch(subject, protocol).run()
+        return _Launch(subject, protocol, counting).run()
     finally:
         subject.team.order(END)
 
@@ -83,8 +84,8 @@ def from_scratch(subject: Subject) -> None:
 class _Launch:
     """The passes over one subject, in order; each leaves its figures and its time."""
 
-    def __init__(self, subject: Subject, protocol: ProfileProtocol) -> None:
-        self.subject, self.protocol = subject, protocol
+    def __init__(self, subject: Subject, protocol: ProfileProtocol, counting: bool = True) -> None:
+        self.subject, self.protocol, self.counting = subject, protocol, counting
         self.sync, self._order = clock.device_sync(subject.device), subject.team.order
         self.flags: set[str] = set()
         self.phases: dict[str, float] = {}
@@ -96,8 +97,10 @@ class _Launch:
     def run(self) -> dict[str, Any]:
         before, load, helped = load_average(), OtherLoad(), self._helpers_seconds()
         self._set_up()
-        with self._phase("flops"):
-            flops = self._flops()
+        counted: dict[str, Any] = {}
+        if self.counting:
+            with self._phase("flops"):
+                counted["flops_per_example"] = self._flops()
         with self._phase("warmup"):
             self._warm_up()
         with clock.steady(self._resident_step, self.sync):
@@ -109,16 +112,16 @@ class _Launch:
             "optimizer_bytes": self.optimizers.state_bytes(),
         }
         del self.learner, self.optimizers, self.meter
-        with self._phase("memory"), clock.steady():
-            memory = self._memory()
+        if self.counting:
+            with self._phase("memory"), clock.steady():
+                counted["memory"] = self._memory()
         return {
             **sizes,
             "batch_size": self.subject.batch_size,
             "units_per_step": self.resident.batch.size,
-            "flops_per_example": flops,
+            **counted,
             **speed,
             "calibration": self.calibration,
-            "memory": memory,
             "flags": sorted(self.flags),
             "phases": {name: round(seconds, 6) for name, seconds in self.phases.items()},
             "load_average": [before, load_average()],

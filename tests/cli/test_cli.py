@@ -11,7 +11,7 @@ import pytest
 from terminal import dlbench
 
 from dlbench.cli import VERBS
-from dlbench.cli.units import duration, seeds, size
+from dlbench.cli.units import duration, jobs, seeds, size
 from dlbench.errors import UsageError
 from dlbench.results import Record, Results
 from factories import cells, launch, profile
@@ -67,7 +67,7 @@ def plugin(tmp_path: Path) -> Path:
         ("run --dry-run --memory-limit 1e14TiB", "'1e14TiB' is not a size"),
         ("run --dry-run --memory-limit 99999999TiB", "is not a size such as 8GiB or 500MB, up to 1024TiB"),
         ("run --dry-run --threads 100000 --device cpu", "--threads needs a number from 1 to 1024"),
-        ("run --dry-run --jobs 1000000000", "not in the range 1<=x<=1024"),
+        ("run --dry-run --jobs 1000000000", "takes a number from 1 to 1024, or auto, not '1000000000'"),
         ("run --dry-run --seeds 12345678901234567890,", "whole numbers from 0 on below 2**53"),
         ("run --dry-run --seeds 1000000000", "--seeds takes a count up to 10000"),
         (
@@ -289,7 +289,18 @@ def test_units() -> None:
     assert [duration(text) for text in ("90", "90s", "1.5m", "2h", "1d", "none")] == [90, 90, 90, 7200, 86400, None]
     assert [size(text) for text in ("1", "2 KiB", "8GiB", "1.5kb", "none")] == [1, 2048, 8 << 30, 1500, None]
     assert [seeds(text) for text in ("5", "41,95,41", "7,")] == [5, (41, 95), (7,)]
-    bad = ((duration, "0s"), (duration, "-3"), (size, "8 parsecs"), (seeds, "0"), (seeds, ","), (seeds, "a,b"))
+    assert [jobs(text) for text in ("1", "12", "auto")] == [1, 12, None]
+    bad = (
+        (duration, "0s"),
+        (duration, "-3"),
+        (size, "8 parsecs"),
+        (seeds, "0"),
+        (seeds, ","),
+        (seeds, "a,b"),
+        (jobs, "0"),
+        (jobs, "many"),
+        (jobs, "2000"),
+    )
     for read, text in bad:
         with pytest.raises(UsageError):
             read(text)

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from dlbench.cli import run as command
+from dlbench.contract.runtime import Runtime
+from dlbench.errors import UsageError
 from dlbench.execute import run
 from dlbench.execute.local import LocalExecutor
 from dlbench.execute.run import Limits, Runner
@@ -125,6 +128,21 @@ def test_a_record_says_which_gpu_it_was_and_whether_others_used_it(
     records = runner.run(Plan(cells=cells))
     assert [("device_shared" in record["flags"]) for record in records] == [shared, shared]
     assert asked == (["cuda:0", "cuda:1"] if spread else ["cuda:0", "cuda:0"])
+
+
+def test_jobs_auto_is_a_cell_for_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "cards", lambda: ("0", "1", "2"))
+    monkeypatch.setattr(command, "separate_cores", lambda: 5)
+
+    def found(device: str, executor: str = "local", **runtime: Any) -> int:
+        given = {"device": device, "executor": executor, "resources": None}
+        return command.jobs_here(Runtime(device=device, **runtime), given)
+
+    assert [found("cpu"), found("cpu", threads=2), found("cpu", threads=8)] == [5, 2, 1]
+    assert [found("cpu", devices=2), found("cuda:1")] == [1, 1]
+    assert command.jobs_here(Runtime(device="cuda:0"), {"device": "cuda", "executor": "local", "resources": None}) == 3
+    with pytest.raises(UsageError, match="with --executor give a number"):
+        found("cpu", "slurm")
 
 
 def replaced(cell: Any) -> Any:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,28 @@ def test_quota_and_affinity_bound_the_cores(
     assert environment.usable_cores() == cores
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {5}, raising=False)
     assert environment.usable_cores() == 1
+
+
+SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+TWO_THREADS_A_CORE = {SIBLINGS.format(n): f"{n % 4},{n % 4 + 4}" for n in range(8)}
+
+
+@pytest.mark.parametrize(
+    ("files", "mine", "cores"),
+    [
+        (TWO_THREADS_A_CORE, range(8), 4),
+        (TWO_THREADS_A_CORE, (0, 4, 1), 2),
+        (TWO_THREADS_A_CORE | CONTAINER, range(8), 2),
+        ({}, range(3), 3),  # a system that doesn't say
+    ],
+    ids=["all", "pinned", "bounded", "unknown"],
+)
+def test_two_threads_of_a_core_are_no_separate_cores(
+    monkeypatch: pytest.MonkeyPatch, files: dict[str, str], mine: Iterable[int], cores: int
+) -> None:
+    monkeypatch.setattr(environment, "_read", files.get)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(mine), raising=False)
+    assert environment.separate_cores() == cores
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")

@@ -87,6 +87,12 @@ def test_a_profile_holds_what_a_record_promises(make_subject: Make) -> None:
     assert found["energy_j_per_example"] is None  # a quick protocol doesn't wait for the counter
 
 
+def test_a_later_launch_leaves_out_what_needs_no_clock(make_subject: Make) -> None:
+    found = profile(make_subject(), QUICK, counting=False)
+    assert not {"memory", "flops_per_example"} & set(found)
+    assert not {"memory", "flops"} & set(found["phases"])
+
+
 @pytest.mark.timing
 def test_throughput_is_units_over_seconds(make_subject: Make) -> None:
     found = profile(make_subject(), QUICK)
