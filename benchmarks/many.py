@@ -15,6 +15,7 @@ from itertools import count as counted
 from pathlib import Path
 from typing import Any
 
+from dlbench.records.writing import json_text
 from dlbench.results import Results
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "results"
@@ -41,7 +42,7 @@ def originals() -> list[tuple[Members, Members | None]]:
 
 def members_of(text: str) -> Members:
     """The members of a record's file, each as its text."""
-    return {key: json.dumps(value, indent=1).replace("\n", "\n ") for key, value in json.loads(text).items()}
+    return {key: json_text(value, 1) for key, value in json.loads(text).items()}
 
 
 def copies() -> Iterator[tuple[str, str, str, str]]:
