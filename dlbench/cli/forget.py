@@ -53,7 +53,7 @@ def command(
         click.echo("nothing to forget")
     elif not dry_run:
         gone = folder.forget(found.squares)
-        if not any(write_tables(folder).values()):
+        if not write_tables(folder)[1]:
             for name in TABLES:
                 (results / name).unlink(missing_ok=True)
         total = len({record.name for records in found.rows.values() for record in records})

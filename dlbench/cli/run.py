@@ -27,6 +27,7 @@ from .engine import device_of, engine_of, is_elsewhere, timeout_of
 
 if TYPE_CHECKING:
     from ..execute.run import Runner
+    from ..tables.groups import Group
 
 DEFAULT_RESULTS = "dlbench-runs"
 NOT_OK, INTERRUPTED = 3, 130
@@ -242,38 +243,42 @@ def stopped(runner: Runner) -> int:
 def conclude(runner: Runner, made: Plan, as_json: bool) -> None:
     """Write the tables of the results folder, print this run's rows, what didn't end ok, and what to type next."""
     from ..tables import leaderboard
+    from ..tables.groups import groups
     from ..tables.layout import terminal_width
     from .closing import closing
 
-    everything = write_tables(runner.results)
-    if not any(everything.values()):
+    everything, found = write_tables(runner.results)
+    if not found:
         return
     names = {job.name for job in made.jobs}
     mine = {suite: [r for r in records if r.name in names] for suite, records in everything.items()}
-    frame = leaderboard.rows({suite: records for suite, records in mine.items() if records})
+    if mine != everything:
+        found = groups({suite: records for suite, records in mine.items() if records})
+    frame, _ = leaderboard.rows_of_groups(found)
     if as_json:
         body = json.loads(leaderboard.render(frame, "json"))
         click.echo(json.dumps({"rows": body, "skips": [asdict(skip) for skip in runner.skips]}, indent=1))
         return
-    click.echo(leaderboard.render(frame, "terminal", notes=leaderboard.notes(mine)), nl=False)
+    click.echo(leaderboard.render(frame, "terminal", notes=leaderboard.notes_of_groups(found)), nl=False)
     records = {record.name: record for records in mine.values() for record in records}
     click.echo()
     for line in closing([*records.values()], runner.ran, len(runner.skips), runner.results.root, terminal_width()):
         click.echo(line)
 
 
-def write_tables(results: Results) -> BySuite:
-    """Write leaderboard.csv and metrics.csv of a results folder, where it has records, which are returned. What can't
-    be read there is said."""
+def write_tables(results: Results) -> tuple[BySuite, list[Group]]:
+    """Write leaderboard.csv and metrics.csv of a results folder, where it has records. Returns these, and the groups
+    behind the rows. What can't be read is said."""
     from ..tables import leaderboard
+    from ..tables.groups import groups
 
     everything = results.everything()
     for problem in everything.problems:
         click.echo(f"dlbench: {problem}", err=True)
-    if any(everything.values()):
-        leaderboard.write_csv(leaderboard.rows(everything), results.root / "leaderboard.csv")
-        leaderboard.write_csv(leaderboard.metrics(everything), results.root / "metrics.csv")
-    return everything
+    if found := groups(everything):
+        leaderboard.write_csv(leaderboard.rows_of_groups(found)[0], results.root / "leaderboard.csv")
+        leaderboard.write_csv(leaderboard.metrics_of_groups(found), results.root / "metrics.csv")
+    return everything, found
 
 
 def show_plan(made: Plan, done: Collection[str], as_json: bool) -> None:

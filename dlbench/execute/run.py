@@ -86,6 +86,7 @@ class Runner:
     _executor: Executor | None = None
     _machines: dict[str, str] = field(default_factory=dict)
     _cards: tuple[str, ...] = ()
+    _known_roots: dict[tuple[str, ...], Roots] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.hashes = HashCache(self.cache)
@@ -246,7 +247,10 @@ class Runner:
         return known
 
     def _roots(self, job: Job) -> Roots:
-        return roots_of([source.target for source in job.sources], self.data_root)
+        targets = tuple(source.target for source in job.sources)
+        if targets not in self._known_roots:
+            self._known_roots[targets] = roots_of(targets, self.data_root)
+        return self._known_roots[targets]
 
     def _known(self, job: Job) -> Record | None:
         return self.known.get(job.name)
