@@ -60,6 +60,7 @@ from .records import shards
 from .records.memory import FEW, Memory, Stamp, is_settled, stamp_of
 from .records.record import Record as Record
 from .records.record import is_done as is_done
+from .records.writing import json_text as json_text
 from .records.writing import write_json as write_json
 from .records.writing import write_text as write_text
 

@@ -29,7 +29,7 @@ from ..integrity import (
     sums_text,
 )
 from ..records.shards import picture_at
-from ..results import Record, load_by_suite, read_record, slug, write_json, write_text
+from ..results import Record, json_text, load_by_suite, read_record, slug, write_json, write_text
 from . import leaderboard
 from .groups import named
 from .provenance import mixtures, provenance
@@ -153,7 +153,7 @@ def _write(folder: Path, change: Change, verifications: Iterable[Verification]) 
     for record in change.records.values():
         path = folder / "records" / f"{record.name}.json"
         if not path.exists() or json.loads(path.read_bytes()) != record.body:
-            write_json(path, record.body)
+            write_text(path, json_text(record.body))
     write_sums(folder, names)
     for old in (folder / "records").glob("*.json"):
         if old.stem not in names:
