@@ -22,7 +22,7 @@ def test_overhead_per_step(benchmark) -> None:
     digits, mnist = (Resident(random_task(1, side), size) for side, size in ((8, 32), (28, 64)))
     large = race(catalog, "lenet5", mnist, steps=100, batch_size=64)
     small = benchmark.pedantic(
-        race, (catalog, "mlp", digits), {"steps": 4000, "batch_size": 32}, rounds=1, warmup_rounds=0
+        race, (catalog, "mlp[width=32]", digits), {"steps": 4000, "batch_size": 32}, rounds=1, warmup_rounds=0
     )
     overhead = small.overhead_s()
     benchmark.extra_info |= {

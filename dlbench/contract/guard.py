@@ -37,7 +37,7 @@ class Guard:
         which no copy made here can help: ContractError if it is changed. The same for a change that comes late."""
         if self.in_place is not False:
             given = copied(given)
-        tensors = tensors_in(given)
+        tensors = _plain_tensors(given) or tensors_in(given)
         before = _versions(tensors)
         result = call(given)
         if _versions(tensors) != before:
@@ -50,6 +50,14 @@ class Guard:
         elif self.in_place is None:
             self.in_place = False
         return result
+
+
+def _plain_tensors(value: Any) -> list[Tensor] | None:
+    """What `tensors_in` finds in the commonest batch, without the time that a search takes; None for any other."""
+    if type(value) is Batch and type(value.inputs) is Tensor and type(value.targets) is Tensor and value.mask is None:
+        if value.inputs.layout is value.targets.layout is torch.strided:
+            return [value.inputs, value.targets]
+    return None
 
 
 _ADVICE = "let it work on a copy (x = x.clone())"

@@ -138,10 +138,13 @@ class PartOptimizers:
         for p in parts:
             p.optimizer.zero_grad()
         value = loss() if callable(loss) else loss
-        with without_autocast(value.device.type):
-            self._backward(value, parts, restricted=part is not None)
-            with nullcontext() if self._team is None else self._team.alike():
-                self._step(parts)
+        # a small network's step notices a context that does nothing
+        device_type = "cpu" if value.is_cpu else value.device.type
+        if torch.is_autocast_enabled(device_type):
+            with torch.autocast(device_type, enabled=False):
+                self._follow(value, parts, restricted=part is not None)
+        else:
+            self._follow(value, parts, restricted=part is not None)
         return value.detach()
 
     def advance(self, progress: Progress) -> bool:
@@ -181,6 +184,14 @@ class PartOptimizers:
         if part not in self._below:
             raise KeyError(f"there is no part {part!r} to minimize; parts: {', '.join(self._parts)}")
         return self._below[part]
+
+    def _follow(self, value: Tensor, parts: list[Part], restricted: bool) -> None:
+        self._backward(value, parts, restricted)
+        if self._team is None:
+            self._step(parts)
+        else:
+            with self._team.alike():
+                self._step(parts)
 
     def _backward(self, value: Tensor, parts: list[Part], restricted: bool) -> None:
         total: Tensor = value
