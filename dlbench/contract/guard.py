@@ -54,10 +54,10 @@ class Guard:
 
 def _plain_tensors(value: Any) -> list[Tensor] | None:
     """What `tensors_in` finds in the commonest batch, without the time that a search takes; None for any other."""
-    if type(value) is Batch and type(value.inputs) is Tensor and type(value.targets) is Tensor and value.mask is None:
-        if value.inputs.layout is value.targets.layout is torch.strided:
-            return [value.inputs, value.targets]
-    return None
+    if type(value) is not Batch or type(value.inputs) is not Tensor or type(value.targets) is not Tensor:
+        return None
+    plain = value.mask is None and value.inputs.layout is value.targets.layout is torch.strided
+    return [value.inputs, value.targets] if plain else None
 
 
 _ADVICE = "let it work on a copy (x = x.clone())"
