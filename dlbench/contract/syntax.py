@@ -125,11 +125,12 @@ class SyntaxBatch(NamedTuple):
         """The first sentence alone, filled up as far as it was."""
         words = int(self.lengths[0])
         within = self.edges[0] < words
-        rows = {name: value[:1] for name, value in self._asdict().items() if name in _BY_SENTENCE and value is not None}
+        rows = {name: value[:1] for name, value in self._asdict().items() if name in BY_SENTENCE and value is not None}
         return self._replace(
             places=self.places[:words], graph_ids=self.graph_ids[:words], edges=self.edges[:, within],
             relations=self.relations[within], **rows,
         )  # fmt: skip
 
 
-_BY_SENTENCE = ("ids", "lengths", "characters", "marks", "from_path", "previous", "sizes")
+BY_SENTENCE = ("ids", "lengths", "characters", "marks", "from_path", "previous", "sizes")
+"""The fields of a `SyntaxBatch` that have a row for each sentence."""

@@ -24,7 +24,7 @@ from ..contract.kinds import (
     TokenTags,
 )  # fmt: skip
 from ..contract.learner import Batch, Task
-from ..contract.syntax import SyntaxBatch
+from ..contract.syntax import BY_SENTENCE, SyntaxBatch
 from ..contract.values import DynamicGraphBatch, GraphBatch, ImageBatch, SeriesBatch, TokenBatch, batch_size_of
 from ..errors import NotApplicable
 
@@ -126,8 +126,7 @@ def _cut_graphs(inputs: Any, rows: slice, output: OutputKind) -> tuple[Any, Rows
         "edges": inputs.edges[:, edges] - first, "graph_ids": inputs.graph_ids[nodes] - rows.start,
     }  # fmt: skip
     if isinstance(inputs, SyntaxBatch):
-        words = ("ids", "lengths", "characters", "previous", "sizes", "marks", "from_path")
-        changed |= {name: value[rows] for name in words if (value := getattr(inputs, name)) is not None}
+        changed |= {name: value[rows] for name in BY_SENTENCE if (value := getattr(inputs, name)) is not None}
         changed |= {"places": inputs.places[nodes] - rows.start * inputs.ids.shape[1]}
         changed |= {"relations": inputs.relations[edges]}
     else:
