@@ -37,7 +37,7 @@ MAYBE: dict[str, Types] = {
     "task.milestones": list, "environment.machine": str, "environment.torch": str, "environment.cpu": str,
     "tuned.over": dict, "tuned.chosen": dict, "treatment.name": str, "profile": dict, "profile.protocol": dict,
     "profile.launches": list, "runtime.devices": int, "runtime.compile_mode": str, "runtime.matmul_precision": str,
-    "runtime.cuda_graph": bool,
+    "runtime.cuda_graph": bool, "replayed_steps": int,
 }  # fmt: skip
 """The types of what may be absent or null."""
 LISTS: dict[str, Types] = {

@@ -27,6 +27,7 @@ class Execution:
         """`memory_bytes`: the most that torch's allocator may hold on a CUDA device. `team`: with whom this process
         trains, where it isn't alone."""
         self.runtime, self.team = runtime, team or Team()
+        self.captured, self.replayed = 0, 0  # CUDA graphs of steps, and the steps that these took
         self.device = torch.device(runtime.device)
         self.is_cuda = self.device.type == "cuda"
         self.reuses_outputs = self.is_cuda and runtime.compile and runtime.compile_mode in RECORDED
@@ -38,6 +39,8 @@ class Execution:
         torch.set_float32_matmul_precision(runtime.products)
         if self.is_cuda:
             torch.cuda.set_device(self.device)
+            if runtime.cuda_graph:  # which can't be recorded on the default stream: so that nothing is ever on it
+                torch.cuda.set_stream(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
             if memory_bytes is not None:
                 total = torch.cuda.get_device_properties(self.device).total_memory
                 torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total), self.device)
