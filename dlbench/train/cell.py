@@ -169,6 +169,8 @@ def summary(
     flags += sorted({str(flag) for flag in warn(metrics["test"])} if callable(warn) else ())
     phases = {key: sum(r["phases"][key] for r in results) for key in results[0]["phases"]}
     phases["setup_s"] += loading
+    if bench.execution.is_cuda:
+        phases["device_start_s"] = bench.execution.start_s
     return {
         "metrics": metrics,
         "fold_metrics": fold_metrics if folds > 1 else [],

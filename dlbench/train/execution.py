@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import time
 from typing import Any
 
 import torch
@@ -37,8 +38,12 @@ class Execution:
         torch.set_num_threads(runtime.threads)
         torch.backends.cudnn.allow_tf32 = runtime.precision == "tf32"
         torch.set_float32_matmul_precision(runtime.products)
+        self.start_s = 0.0
         if self.is_cuda:
+            start = time.perf_counter()
             torch.cuda.set_device(self.device)
+            self.sync()
+            self.start_s = time.perf_counter() - start  # what is left to wait for of the device's start
             if runtime.cuda_graph:  # which can't be recorded on the default stream: so that nothing is ever on it
                 torch.cuda.set_stream(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
             if memory_bytes is not None:

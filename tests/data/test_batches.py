@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from dlbench import Batch, GraphBatch, TokenBatch, Vector
 from dlbench.data.batches import GatheredBatches, joined, judged_at_once
 from dlbench.data.examples import Examples
 from dlbench.data.images import ImageClassification
+from dlbench.data.sequences import BucketedBatches
 from dlbench.errors import ContractError
 
 VALUES = torch.arange(10) * 10
@@ -152,3 +154,32 @@ def test_tasks_of_the_core_judge_as_many_at_once_as_there_is_room_for(
     monkeypatch.setattr(f"dlbench.data.{room}.judged_at_once", few)
     assert task.judge(parts, "val") == pytest.approx(expected)
     assert (once.sizes, parts.sizes, asked) == ([20], [7, 7, 6], [48])
+
+
+class Moves(TorchDispatchMode):
+    """Counts the permutations that are drawn, and what is moved to the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name.partition("::")[2]
+        self.seen += [name] if name in ("randperm", "_to_copy") else []
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_pass_draws_its_order_once_and_moves_it_once() -> None:
+    """`meta` is any device that isn't the CPU."""
+    generator = torch.Generator().manual_seed(0)
+    gathered = GatheredBatches(1000, 10, generator, lambda index: Batch(index, size=len(index)), "meta")
+    with Moves() as moves:
+        batches = [*gathered]
+    assert moves.seen == ["randperm", "_to_copy"]
+    assert [batch.inputs.device.type for batch in batches] == ["meta"] * 100
+    lengths = torch.arange(1, 1001)
+    bucketed = BucketedBatches(lengths, 10, generator, lambda index: Batch(index.there, size=len(index)), device="meta")
+    with Moves() as moves:
+        batches = [*bucketed]
+    assert moves.seen == ["randperm", "randperm", "_to_copy"]  # of the examples, and of their batches
+    assert [batch.inputs.device.type for batch in batches] == ["meta"] * 100
