@@ -27,8 +27,9 @@ The body of a record (all times in seconds, all sizes in bytes):
 of a cell, where it got so far:
     metrics {split: {metric: value}}     fold_metrics [{split: {metric: value}}]     params
     curves  [[{step, epoch, examples, seconds, flops, loss, val {metric: value}}]] (one curve per fold)
-    phases  {setup_s, first_step_s, compile_s, train_s, eval_s, device_start_s (CUDA)}     epochs, steps, examples, selected_step
-    test_examples, content_digest (of generated data), checksums {name: sha256 of what the task made and judges by}
+    phases  {setup_s, first_step_s, compile_s, train_s, eval_s, device_start_s (CUDA)}     epochs, steps, examples
+    selected_step, test_examples, content_digest (of generated data)
+    checksums {name: sha256 of what the task made and judges by}
     samples [a text that the task keeps] (only where it keeps some)
     members [{metric: value} of each on test] (only of a learner made of learners)
     pictures [a file in pictures/ that shows what the task drew] (only where that was asked)

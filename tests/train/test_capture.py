@@ -28,6 +28,7 @@ from dlbench.train.cell import open_bench, run_cell
 from dlbench.train.training import Trainer
 from workshop import Blobs, catalog, message, planned, trainer
 
+REAL = capture.Graph
 GRAPH = Runtime(cuda_graph=True)
 ODD = {"batch_size": 20, "budget.epochs": 4, "lr": 0.05, "select": "last"}
 """Batches of 20, 20 and 8 points."""
@@ -309,6 +310,40 @@ def test_what_a_graph_reads_stays_though_its_owner_lets_go() -> None:
     assert recorded(capture.Taken(Batch(torch.full((4, 3), 2.0), size=4))).item() == 96.0
     assert recorded.replay().item() == 96.0
     assert static.inputs.sum() == 12.0  # the batch of the recording is the task's, and is left alone
+
+
+class Failing:
+    """Torch's context of a recording, which fails at its end where what was recorded failed."""
+
+    def __init__(self, graph: Any, stream: Any) -> None:
+        self.begun = (graph, stream)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        if kind is not None:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
+def test_a_recording_that_fails_says_what_failed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", Failing)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "the stream of all work")
+    monkeypatch.setattr(capture, "Graph", REAL)
+
+    def step(batch: Batch) -> Tensor:
+        raise error
+
+    taken = capture.Taken(Batch(torch.ones(2, 3), size=2))
+    for error, found in (
+        (RuntimeError(f"{REFUSED}\nFor debugging consider"), NotApplicable),
+        (torch.OutOfMemoryError("CUDA out of memory"), torch.OutOfMemoryError),
+        (ValueError("a model's own"), ValueError),
+    ):
+        with pytest.raises(found) as raised:
+            capture.Recorded(step, taken, taken)
+        said = f"its step can't be recorded as a CUDA graph: {REFUSED}" if found is NotApplicable else str(error)
+        assert str(raised.value) == said
 
 
 def test_a_recording_is_on_no_clock() -> None:
