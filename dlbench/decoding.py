@@ -22,6 +22,8 @@ from .errors import UsageError
 
 PADDING, START, END = range(3)
 """The ids of rows that are drawn (`Sample`)."""
+EVERY = 16
+"""After how many tokens a device is asked whether all sequences have ended, where an answer means waiting for it."""
 
 
 class Generator(Protocol):
@@ -117,9 +119,20 @@ def draw(
         written.append(token)
         lengths += ~ended
         ended = ended | (token == END)
-        if bool(ended.all()):
+        if _looks(place, device) and bool(ended.all()):
             break
-    return TokenBatch(torch.stack(written, dim=1), lengths)
+    return TokenBatch(_cut_off(written, lengths), lengths)
+
+
+def _looks(place: int, device: torch.device) -> bool:
+    """Whether to look, after the token at this place, if all have ended. On a CPU there is nothing to wait for."""
+    return device.type == "cpu" or (place + 1) % EVERY == 0
+
+
+def _cut_off(written: list[Tensor], lengths: Tensor) -> Tensor:
+    """The tokens (B, L) up to the end of the longest sequence: those behind it were written before anybody looked."""
+    longest = int(lengths.max()) if len(lengths) else len(written)
+    return torch.stack(written[:longest], dim=1) if longest else lengths.new_zeros(len(lengths), 0)
 
 
 def select(state: Any, index: Tensor) -> Any:
@@ -147,17 +160,16 @@ def _greedy(
     written: list[Tensor] = []
     going = torch.ones_like(token, dtype=torch.bool)
     lengths = torch.zeros_like(token)
-    for _ in range(limit):
+    for place in range(limit):
         logits, state = generator.step(token, state)
         token = logits.argmax(dim=-1)
         if end is not None:
             going = going & (token != end)
-            if not bool(going.any()):
+            if _looks(place, token.device) and not bool(going.any()):
                 break
         lengths += going
         written.append(token.masked_fill(~going, 0))
-    ids = torch.stack(written, dim=1) if written else token.new_zeros(len(token), 0)
-    return ids, lengths
+    return _cut_off(written, lengths), lengths
 
 
 class BeamSearch:
@@ -178,6 +190,7 @@ class BeamSearch:
         self.first = torch.arange(count, device=device)[:, None] * self.beam  # (B, 1)
         self.best = torch.full((count,), -torch.inf, device=device)
         self.finished = torch.zeros(count, dtype=torch.int64, device=device)
+        self.over = torch.zeros((), dtype=torch.bool, device=device)  # from here on nothing changes
         self.found, self.lengths = token.new_zeros(count, self.limit), token.new_zeros(count)
         token, state = token[every], select(state, every)
         scores = torch.full((count, self.beam), -torch.inf, device=device)
@@ -195,8 +208,10 @@ class BeamSearch:
             parent, token = parents.gather(1, kept).flatten(), tokens.gather(1, kept).flatten()
             ids = torch.cat([ids[parent], token[:, None]], dim=1)
             state = select(state, parent)
-            if self.end is not None and bool(self._done(scores).all()):
-                return self.found, self.lengths
+            if self.end is not None:
+                self.over = self.over | self._done(scores).all()
+                if _looks(place, device) and bool(self.over):
+                    return self.found, self.lengths
         self._cut(scores, ids)
         return self.found, self.lengths
 
@@ -209,13 +224,11 @@ class BeamSearch:
     def _finish(self, values: Tensor, parents: Tensor, ends: Tensor, ids: Tensor, place: int) -> None:
         """Note the best of the hypotheses that end here."""
         ranked = torch.arange(values.shape[1], device=values.device) < self.beam
-        ending = ends & ranked & (self.finished < self.beam)[:, None] & (values > -torch.inf)
+        ending = ends & ranked & (self.finished < self.beam)[:, None] & (values > -torch.inf) & ~self.over
         value, which = (values / (place + 1) ** self.penalty).masked_fill(~ending, -torch.inf).max(dim=1)
         better = value > self.best
         self.best = torch.where(better, value, self.best)
-        self.found[better] = 0
-        self.found[better, :place] = ids[parents.gather(1, which[:, None])[better, 0]]
-        self.lengths[better] = place
+        self._write(better, ids[parents.gather(1, which[:, None])[:, 0]])
         self.finished += ending.sum(dim=1)
 
     def _done(self, scores: Tensor) -> Tensor:
@@ -227,6 +240,11 @@ class BeamSearch:
     def _cut(self, scores: Tensor, ids: Tensor) -> None:
         """What didn't end within the limit counts by what it is worth so far, unless enough have ended."""
         value = scores[:, 0] / self.limit**self.penalty
-        cut = (value > self.best) & (self.finished < self.beam)
-        self.found[cut] = ids.view(len(cut), self.beam, -1)[cut, 0]
-        self.lengths[cut] = self.limit
+        cut = (value > self.best) & (self.finished < self.beam) & ~self.over
+        self._write(cut, ids.view(len(cut), self.beam, -1)[:, 0])
+
+    def _write(self, which: Tensor, ids: Tensor) -> None:
+        """Let `ids` (B, length) be what is found for those inputs. Without an index, which the host would wait for."""
+        filled = torch.nn.functional.pad(ids, (0, self.limit - ids.shape[1]))
+        self.found = torch.where(which[:, None], filled, self.found)
+        self.lengths = self.lengths.masked_fill(which, ids.shape[1])

@@ -36,7 +36,8 @@ MAYBE: dict[str, Types] = {
     "task.floor": NUMBER, "task.bound": NUMBER, "task.reference": dict, "task.reference.value": NUMBER,
     "task.milestones": list, "environment.machine": str, "environment.torch": str, "environment.cpu": str,
     "tuned.over": dict, "tuned.chosen": dict, "treatment.name": str, "profile": dict, "profile.protocol": dict,
-    "profile.launches": list, "runtime.devices": int,
+    "profile.launches": list, "runtime.devices": int, "runtime.compile_mode": str, "runtime.matmul_precision": str,
+    "runtime.cuda_graph": bool, "replayed_steps": int,
 }  # fmt: skip
 """The types of what may be absent or null."""
 LISTS: dict[str, Types] = {
@@ -47,8 +48,8 @@ LISTS: dict[str, Types] = {
 SHOWN = (
     "suite", "variant", "treatment.name", "model.name", "model.options", "model.family", "model.plugin",
     "model.plugin_version", "task.name", "task.options", "task.version", "task.unit", "task.metric.name",
-    "task.metric.unit", "runtime.device", "runtime.precision", "environment.machine", "environment.torch", "dlbench",
-    "created",
+    "task.metric.unit", "runtime.device", "runtime.precision", "runtime.compile_mode", "runtime.matmul_precision",
+    "environment.machine", "environment.torch", "dlbench", "created",
 )  # fmt: skip
 """Texts that tables show on one line."""
 COUNTS = ("seed", "params", "task.folds", "runtime.threads", "runtime.devices", "recipe.batch_size")

@@ -15,7 +15,8 @@ The body of a record (all times in seconds, all sizes in bytes):
              metrics [{name, unit, higher_is_better}]}
     recipe  {flat settings}     layers {key: layer}     runtime {device, precision, compile, channels_last, threads}
     versions {package: version}     inputs {files {name below a root: sha256}}     square (of the suite's grid)
-    Where several devices train a cell together, runtime has their number as `devices`.
+    Where several devices train a cell together, runtime has their number as `devices`; it has `compile_mode`,
+    `matmul_precision` and `cuda_graph` where they were given, and a cell `replayed_steps` where it has the last one.
     status, reason (one sentence), where (FILE:LINE in FUNCTION), flags [..], limits {timeout_s, memory_bytes}
     tuned {over {key: range}, sampler, trials, seeds, metric, scores (on validation), chosen {key: value}, edge [key],
            study (a file)} (only where the recipe was tuned; `suites/SUITE.json` has it for the square)
@@ -26,8 +27,9 @@ The body of a record (all times in seconds, all sizes in bytes):
 of a cell, where it got so far:
     metrics {split: {metric: value}}     fold_metrics [{split: {metric: value}}]     params
     curves  [[{step, epoch, examples, seconds, flops, loss, val {metric: value}}]] (one curve per fold)
-    phases  {setup_s, first_step_s, compile_s, train_s, eval_s}     epochs, steps, examples, selected_step
-    test_examples, content_digest (of generated data), checksums {name: sha256 of what the task made and judges by}
+    phases  {setup_s, first_step_s, compile_s, train_s, eval_s, device_start_s (CUDA)}     epochs, steps, examples
+    selected_step, test_examples, content_digest (of generated data)
+    checksums {name: sha256 of what the task made and judges by}
     samples [a text that the task keeps] (only where it keeps some)
     members [{metric: value} of each on test] (only of a learner made of learners)
     pictures [a file in pictures/ that shows what the task drew] (only where that was asked)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlbench import NextToken, TokenBatch, TokenSequence
+from dlbench import NextToken, TokenBatch, TokenSequence, decoding
 from dlbench.decoding import BeamSearch, Recomputed, draw, generate, select, stepwise
 from dlbench.errors import UsageError
 
@@ -90,6 +90,80 @@ def test_an_input_is_decoded_the_same_whatever_its_company() -> None:
     for beam in (1, 3):
         together = rows(*generate(chain, sources(0, 1, 2, 3, 4), OUTPUT, beam=beam))
         assert together == [rows(*generate(chain, sources(s), OUTPUT, beam=beam))[0] for s in range(5)]
+
+
+class Ending(Chain):
+    """It may end at any place, sooner or later."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, sharpness=1.0)
+        self.ends = torch.randn(VOCAB, 50, generator=torch.Generator().manual_seed(seed)) * 2 - seed % 4
+
+    def step(self, token: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        logits, state = super().step(token, state)
+        logits = logits.clone()
+        logits[:, END] += self.ends[state["source"], state["steps"] - 1]
+        return logits, state
+
+
+@pytest.mark.parametrize("every", [1, 3, 16])
+@pytest.mark.parametrize("beam", [1, 3])
+@pytest.mark.parametrize("penalty", [0.0, 1.0, -1.0])
+def test_looking_seldom_whether_all_have_ended_changes_no_bit(
+    every: int, beam: int, penalty: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, shapes, longest = TokenSequence(vocab=VOCAB, length=40, start=START, end=END), set(), set()
+    for seed in range(12):
+        chain, inputs = Ending(seed), sources(0, 1, 2, 3, 4)
+        monkeypatch.undo()
+        ids, lengths = generate(chain, inputs, output, beam=beam, length_penalty=penalty)
+        monkeypatch.setattr(decoding, "_looks", lambda place, device: (place + 1) % every == 0)
+        ids_too, lengths_too = generate(chain, inputs, output, beam=beam, length_penalty=penalty)
+        assert torch.equal(ids, ids_too)
+        assert torch.equal(lengths, lengths_too)
+        shapes.add(ids.shape[1])
+        longest.add(int(lengths.max()))
+    assert len(longest) > 4
+    assert shapes == ({40} if beam > 1 else longest)
+
+
+def test_nothing_written_is_nothing_however_seldom_one_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def step(token: Tensor, state: int) -> tuple[Tensor, int]:
+        return torch.tensor([0.0, 0.0, 9.0, 0.0, 0.0]).expand(len(token), -1), state
+
+    ended = Chain(0)
+    ended.table = torch.zeros(VOCAB, VOCAB, VOCAB)
+    ended.table[..., END] = 9.0
+    for looks in (decoding._looks, lambda place, device: False):
+        monkeypatch.setattr(decoding, "_looks", looks)
+        ids, lengths = generate(ended, sources(2, 3), OUTPUT)
+        assert (ids.shape, lengths.tolist()) == ((2, 0), [0, 0])
+        drawn = draw(
+            step, 0, count=2, length=9, generator=torch.Generator().manual_seed(0), device=torch.device("cpu"),
+            temperature=0.1,
+        )  # fmt: skip
+        assert drawn.ids.tolist() == [[1, 2], [1, 2]]
+        assert drawn.lengths.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("every", [1, 5, 16])
+def test_rows_are_drawn_the_same_however_seldom_one_looks(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chances = torch.tensor([0.0, 0.0, 0.2, 0.5, 0.3])
+
+    def drawn(seed: int) -> TokenBatch:
+        generator = torch.Generator().manual_seed(seed)
+        return draw(
+            lambda token, seen: (chances.log().expand(len(token), -1), seen), 0, count=3, length=30,
+            generator=generator, device=torch.device("cpu"),
+        )  # fmt: skip
+
+    expected = [drawn(seed) for seed in range(10)]
+    monkeypatch.setattr(decoding, "_looks", lambda place, device: (place + 1) % every == 0)
+    for seed, other in enumerate(expected):
+        found = drawn(seed)
+        assert torch.equal(found.ids, other.ids)
+        assert torch.equal(found.lengths, other.lengths)
+    assert len({other.ids.shape[1] for other in expected}) > 4
 
 
 class Summing(nn.Module):

@@ -95,7 +95,9 @@ def trainer(
     recipe = resolve([("test", settings)]).recipe
     learner = execution.place(as_learner(built, task))
     regularizers = [catalog().regularizer(c.name).build(**dict(c.options)) for c in recipe.regularizers]
-    optimizers = PartOptimizers(learner, recipe, catalog(), regularizers, scale_for=execution.scale_for)
+    optimizers = PartOptimizers(
+        learner, recipe, catalog(), regularizers, scale_for=execution.scale_for, capturable=execution.runtime.cuda_graph
+    )
     for regularizer in regularizers:
         regularizer.start(learner, task.signature, optimizers)
     return Trainer(

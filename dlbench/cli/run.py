@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..contract.recipe import parse_settings
-from ..contract.runtime import PRECISIONS, Runtime, resolve_runtime
+from ..contract.runtime import COMPILE_MODES, MATMUL_PRECISIONS, PRECISIONS, Runtime, resolve_runtime
 from ..data.root import absolute_root, default_cache
 from ..errors import DlbenchError, NoData, UsageError
 from ..measure.devices import ask, cards, hinted
@@ -59,7 +59,12 @@ what = options(
 where = options(
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
     click.option("--precision", default="fp32", type=click.Choice(PRECISIONS), show_default=True),
+    click.option(
+        "--matmul-precision", type=click.Choice(MATMUL_PRECISIONS), help="Of fp32 products; default: as --precision."
+    ),
     click.option("--compile", is_flag=True, help="Compile models with torch.compile."),
+    click.option("--compile-mode", type=click.Choice(COMPILE_MODES), help="Of torch.compile; implies --compile."),
+    click.option("--cuda-graph", is_flag=True, help="Record the training step once, and replay it."),
     click.option("--channels-last", is_flag=True, help="Keep networks' weights in channels-last order."),
     click.option("--threads", type=int, help="Threads of torch on the CPU; default: 1."),
     click.option("--devices", default=1, show_default=True, help="Devices that train a cell together."),
@@ -155,6 +160,7 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
             given["threads"],
             given["devices"],
             here=not is_elsewhere(given),
+            **{lever: given[lever] for lever in ("compile_mode", "matmul_precision", "cuda_graph")},
         ),
         cells=not given["only_profile"],
         profiles=not given["no_profile"],

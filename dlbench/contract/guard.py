@@ -95,6 +95,11 @@ def _collect(value: Any, found: list[Tensor]) -> None:
         _collect(vars(value), found)
 
 
+def strided(tensor: Tensor) -> list[Tensor]:
+    """The tensor, or those that a sparse one is made of."""
+    return [tensor] if tensor.layout is torch.strided else _parts(tensor)
+
+
 def _parts(tensor: Tensor) -> list[Tensor]:
     if tensor.layout is torch.sparse_coo:
         return [tensor._indices(), tensor._values()]

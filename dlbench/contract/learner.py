@@ -112,6 +112,9 @@ class Carry:
     """Calls a network on a batch and carries its state from segment to segment, detached. The state moves on with
     `commit`, so that an optimizer may evaluate a segment several times."""
 
+    copies = False
+    """Whether a network's state lies where its next call writes, so that a copy must be carried; the core sets it."""
+
     def __init__(self) -> None:
         self._state: Any = None
         self._next: Any = None
@@ -120,7 +123,7 @@ class Carry:
         if batch.continues is None:
             return forward(batch.inputs)
         outputs, state = forward(batch.inputs, self._state if batch.continues else None)
-        self._next = detach(state)
+        self._next = map_tensors(state, lambda t: t.detach().clone()) if self.copies else detach(state)
         return outputs
 
     def commit(self) -> None:
@@ -140,6 +143,10 @@ class Supervised(Learner):
         self.module = module
         self._task_loss = task_loss
         self._carry = Carry()
+
+    def copy_states(self) -> None:
+        """From now on, carry a copy of the network's state: its next call writes where it lies."""
+        self._carry.copies = True
 
     def predict(self, *inputs: Any) -> Any:
         return self.module(*inputs)

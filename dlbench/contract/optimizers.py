@@ -51,8 +51,9 @@ class Part:
     """One named group of parameters with its optimizer and schedule."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping | None
-    ) -> None:
+        self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping | None,
+        capturable: bool = False,
+    ) -> None:  # fmt: skip
         spec = ingredients.optimizer(recipe.optimizer.name)
         options = dict(recipe.optimizer.options)
         if recipe.weight_decay is not None:
@@ -62,11 +63,17 @@ class Part:
         self.closure = spec.closure
         self.clip, self._clipping = recipe.clip, clipping
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
+        self._capturable = capturable
+        if capturable:
+            make_capturable(self.optimizer, recipe.optimizer.name)
         self.factor = _factor(recipe.schedule, ingredients)
 
     def set_lr(self, factor: float) -> None:
         for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-            group["lr"] = base * factor
+            if self._capturable:
+                group["lr"].fill_(base * factor)
+            else:
+                group["lr"] = base * factor
 
     def treat_gradients(self, on_gradients: list[Callable[[list[nn.Parameter]], None]]) -> None:
         """Regularize, then clip."""
@@ -74,6 +81,19 @@ class Part:
             act(self.parameters)
         if self.clip is not None:
             (self._clipping or clip)(self.parameters, self.clip)
+
+
+def make_capturable(optimizer: torch.optim.Optimizer, name: str) -> None:
+    """Let a CUDA graph take its steps: by kernels that read the learning rate, and count, on the device. Raises
+    NotApplicable where it can't, by torch's own words for it: its groups have `capturable`, or are `fused`."""
+    for group in optimizer.param_groups:
+        fused = bool(group.get("fused"))
+        if "capturable" in group:
+            group["capturable"] = True
+            group["foreach"] = not fused
+        elif not fused:
+            raise NotApplicable(f"{name} keeps count, or its learning rate, in Python, which a CUDA graph can't follow")
+        group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> None:
@@ -103,10 +123,11 @@ class PartOptimizers:
         scale_for: str | None = None,
         team: Sharing | None = None,
         clipping: Clipping | None = None,
+        capturable: bool = False,
     ) -> None:
         """`scale_for`: the device type whose fp16 gradients are to be scaled; None for no scaling. `team`: those that
         take each step together, where there are several. `clipping`: what bounds the gradients of a part, where it
-        isn't their norm as a whole."""
+        isn't their norm as a whole. `capturable`: a CUDA graph is to take the steps."""
         regularizers = list(regularizers)
         self._team = team
         self.progress = Progress()
@@ -120,7 +141,8 @@ class PartOptimizers:
             if name not in own:
                 raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(own) or 'none'}")
         for name, parameters in groups.items():
-            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients, clipping)
+            own_recipe = recipe.part(name.rpartition("/")[2])
+            self._parts[name] = Part(parameters, own_recipe, ingredients, clipping, capturable)
             for path in accumulate(name.split("/"), "{}/{}".format):  # the last one is the part's own name
                 self._below.setdefault(path, []).append(self._parts[name])
         self._all = list(self._parts.values())

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..contract.kinds import Classes, InputKind, Signature, Value
 from ..contract.learner import Batch
 from ..errors import ContractError
-from .batches import GatheredBatches
+from .batches import GatheredBatches, judged_at_once
 
 JUDGED_AT_ONCE = 1000
 
@@ -61,7 +61,8 @@ class Examples:
 
     def judge(self, learner: Any, split: str) -> dict[str, float]:
         totals = torch.zeros(2, dtype=torch.float64, device=self.device)
-        for batch in self.batches(split, JUDGED_AT_ONCE, None):
+        size = judged_at_once(JUDGED_AT_ONCE, self.inputs[0].numel(), self.device)
+        for batch in self.batches(split, size, None):
             assert batch.targets is not None
             outputs, targets = learner.predict(batch), batch.targets
             if self.num_classes is None:

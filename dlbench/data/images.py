@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ..contract.kinds import Classes, Image, Signature
 from ..contract.learner import Batch
-from .batches import GatheredBatches
+from .batches import GatheredBatches, judged_at_once
 
 JUDGE_BATCH = 200
 """On a CPU several networks take half as long again or twice as long for larger ones, which leave its caches."""
@@ -59,7 +59,8 @@ class ImageClassification:
         """`accuracy` (fraction) and `cross_entropy` (nats), summed over examples before dividing once."""
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         nats = torch.zeros((), dtype=torch.float64, device=self.device)
-        for batch in self.batches(split, JUDGE_BATCH, None):
+        size = judged_at_once(JUDGE_BATCH, self._splits[split][0][0].numel(), self.device)
+        for batch in self.batches(split, size, None):
             assert batch.targets is not None
             logits = learner.predict(batch)  # (B, num_classes)
             correct += (logits.argmax(1) == batch.targets).sum()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import sys
 import sysconfig
+import threading
 import traceback
 from pathlib import Path
 from typing import Any
@@ -37,11 +39,26 @@ def work(job: dict[str, Any], channel: int) -> None:
     """Run a job in this process and write progress and result to `channel`."""
     if "visible" in job:  # before anything starts CUDA: the fork server has it asleep
         os.environ["CUDA_VISIBLE_DEVICES"] = job["visible"]
+    wake(job["runtime"]["device"])
     watch = Watch()
     limit_memory(job)
     result = outcome(job, lambda point: send(channel, {"type": "progress", **point}), watch)
     seen = {"inputs": watch.report(job["data_root"], job["cache"])} if job["type"] == "job" else {}
     send(channel, {"type": "result", **result, **seen})
+
+
+def wake(device: str) -> None:
+    """Start a CUDA device on the side, while plugins are imported and Python is busy. What goes wrong is said where the
+    device is used first."""
+    if device != "cpu":
+        threading.Thread(target=_wake, args=(device,), name="wake", daemon=True).start()
+
+
+def _wake(device: str) -> None:
+    with contextlib.suppress(Exception):
+        import torch
+
+        torch.cuda.synchronize(device)  # which waits for nothing but for the device to be there, without Python's lock
 
 
 def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:

@@ -236,10 +236,11 @@ def why_skip(catalog: Catalog, model: ModelSpec, task: TaskSpec, recipe: Recipe,
         return reason
     if recipe.params is not None and "width" not in option_defaults(model.build):
         return f"{model.name} has no width that budget.params could change"
-    if runtime.precision == "fp16":
+    if runtime.precision == "fp16" or runtime.cuda_graph:
+        who = "fp16 scaling" if runtime.precision == "fp16" else "a CUDA graph"
         for part in (recipe, *(recipe.part(name) for name, _ in recipe.parts)):
             if catalog.optimizer(part.optimizer.name).closure:
-                return f"{part.optimizer.name} evaluates its loss several times a step, which fp16 scaling can't follow"
+                return f"{part.optimizer.name} evaluates its loss several times a step, which {who} can't follow"
     return None
 
 

@@ -13,6 +13,7 @@ from ..contract.learner import Batch, Learner
 from ..contract.optimizers import PartOptimizers
 from ..contract.specs import ProfileProtocol
 from ..measure.turns import Turns
+from ..train.capture import WARM
 from ..train.cell import Bench, open_bench, seed_everything, stream_seed
 from ..train.judging import Evaluator
 from ..train.training import Stepper
@@ -84,4 +85,5 @@ def subject_of(bench: Bench) -> Subject:
         device=bench.execution.runtime.device,
         team=team,
         seen=lambda learner: int(getattr(learner, HELD).step.units),
+        first_steps=WARM + 1 if bench.execution.runtime.cuda_graph else 3,
     )

@@ -30,7 +30,6 @@ SHARED = 0.1
 """The share of the machine's CPU from which on others disturb a measurement."""
 LAUNCH_BOUND = 1.25
 """How much longer than the device alone a step may take before the host is what limits it."""
-_MEMORY_STEPS = 3
 BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, TIMES, END = "brpsmte"
 """What the process that measures orders of those that train with it: to build anew, to take a step on the resident
 batch or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, and to stop."""
@@ -77,7 +76,7 @@ def from_scratch(subject: Subject) -> None:
     learner, optimizers = subject.build()
     learner.train()
     batches = subject.endless()
-    for _ in range(_MEMORY_STEPS):
+    for _ in range(subject.first_steps):
         subject.train_step(learner, optimizers, next(batches))
 
 

@@ -60,7 +60,8 @@ class Subject:
     `train_step(learner, optimizers, batch)` is the whole training step, its own precision included. `predict(learner,
     batch)` is one evaluation (where the output kind's first verb is `sample`: samples are drawn and returned); it runs
     in evaluation mode, without gradients, inside `autocast()`. `team`: with whom each training step is taken; of a step
-    on several devices `seen(learner)` is how many units of the batch this one saw.
+    on several devices `seen(learner)` is how many units of the batch this one saw. `first_steps`: as many as it takes
+    until all memory is in use.
     """
 
     build: Callable[[], tuple[Learner, PartOptimizers]]
@@ -73,6 +74,7 @@ class Subject:
     autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
     team: Team = field(default_factory=Team)
     seen: Callable[[Learner], int] = lambda learner: 0
+    first_steps: int = 3
 
     def first_batch(self, split: str = "train", batch_size: int | None = None) -> Batch:
         """The first batch of a split. Drawn from a fixed seed."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import unknown
 from ..results import Record
-from .groups import Group, RowKey, groups, status_of
+from .groups import Group, RowKey, groups, hardware_of, status_of
 from .markdown import escaped, markdown_table
 from .matching import by_all_but_place, by_keys, other_terms
 from .rendering import PLAIN, csv_text, terminal_tables
@@ -190,7 +190,7 @@ def _speed_changes(pairs: list[tuple[Group, Group]]) -> list[list[Change]]:
 def _clock(before: Group, after: Group, name: str) -> str:
     """Processor seconds where one CPU thread does all the work and both sides have them, because other processes
     disturb wall time; else wall. (Those of several threads add up and don't say how long a step takes.)"""
-    one_thread = all(group.key.device == "cpu" and group.key.threads == 1 for group in (before, after))
+    one_thread = all(hardware_of(group.key.device) == "cpu" and group.key.threads == 1 for group in (before, after))
     return "cpu_s" if one_thread and all(_seconds(group, name, "cpu_s") for group in (before, after)) else "s"
 
 
@@ -236,9 +236,11 @@ def _unusable(before: Group, after: Group) -> list[str]:
 
 def _other_pace(before: Group, after: Group) -> list[str]:
     """Sentences about what the calibration feels as well, so that it can't tell the machine's pace from the program's:
-    another device, other threads, and the matrix units of tf32."""
-    names = ["device", "threads"]
-    if "tf32" in (before.key.precision, after.key.precision):
+    another device, other threads, and the matrix units of tf32 and of products that are set apart."""
+    names = ["threads"]
+    if hardware_of(before.key.device) != hardware_of(after.key.device):
+        names.append("device")
+    if {"tf32", "high", "medium"} & {*before.key.precision.split(), *after.key.precision.split()}:
         names.append("precision")
     return [text for text in other_terms(before, after) if text.split()[1] in names]
 

@@ -33,7 +33,8 @@ the sampling error of the test split."""
 
 
 class RowKey(NamedTuple):
-    """What makes a row. `task` is the name with its options; `device`: see `device_of`."""
+    """What makes a row. `task` is the name with its options; `device` and `precision`: see `device_of` and
+    `precision_of`."""
 
     suite: str
     task: str
@@ -200,7 +201,7 @@ def _key(suite: str, record: Record) -> RowKey:
     return RowKey(
         suite=suite, task=named(task["name"], task["options"]), model=model["name"], options=model["options"],
         treatment=treatment_of(record).get("name", ""), variant=record.get("variant") or "",
-        device=device_of(runtime), precision=runtime["precision"],
+        device=device_of(runtime), precision=precision_of(runtime),
         compile=bool(runtime["compile"]),
         channels_last=bool(runtime["channels_last"]), threads=int(runtime["threads"]),
         machine=environment.get("machine") or "", torch=environment.get("torch") or "",
@@ -208,9 +209,22 @@ def _key(suite: str, record: Record) -> RowKey:
 
 
 def device_of(runtime: Mapping[str, Any]) -> str:
-    """`cpu`, `cuda`, or `cuda x4` where four train a cell together."""
-    devices = int(runtime.get("devices") or 1)
-    return str(runtime["device"]).partition(":")[0] + (f" x{devices}" if devices > 1 else "")
+    """`cpu`, `cuda`, or how it is made use of: `cuda graph`, `cuda max-autotune` (as compiled in this mode), and
+    `cuda x4` where four train a cell together."""
+    devices, graph = int(runtime.get("devices") or 1), "graph" if runtime.get("cuda_graph") else ""
+    name, mode = str(runtime["device"]).partition(":")[0], runtime.get("compile_mode") or ""
+    return " ".join(word for word in (name, graph, mode, f"x{devices}" if devices > 1 else "") if word)
+
+
+def hardware_of(device: str) -> str:
+    """What a row's `device` says of the hardware alone: `cpu`, `cuda`, `cuda x4`."""
+    first, *more = device.split()
+    return " ".join([first, *(word for word in more if word.startswith("x"))])
+
+
+def precision_of(runtime: Mapping[str, Any]) -> str:
+    """`fp32`, or `fp32 high` where its products are set apart."""
+    return " ".join(word for word in (runtime["precision"], runtime.get("matmul_precision")) if word)
 
 
 def _keys(suite: str, records: list[Record], same: Same) -> list[RowKey]:

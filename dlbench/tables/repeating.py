@@ -105,7 +105,10 @@ def _runtime(record: Record) -> list[str]:
     runtime = record["runtime"]
     words = ["--device", str(runtime["device"]).partition(":")[0]]
     words += ["--precision", runtime["precision"]] if runtime["precision"] != "fp32" else []
+    words += ["--matmul-precision", runtime["matmul_precision"]] if runtime.get("matmul_precision") else []
     words += ["--compile"] if runtime["compile"] else []
+    words += ["--compile-mode", runtime["compile_mode"]] if runtime.get("compile_mode") else []
+    words += ["--cuda-graph"] if runtime.get("cuda_graph") else []
     words += ["--devices", str(runtime["devices"])] if runtime.get("devices", 1) != 1 else []
     words += ["--channels-last"] if runtime["channels_last"] else []
     return words + (["--threads", str(runtime["threads"])] if runtime["threads"] != 1 else [])

@@ -79,7 +79,7 @@ def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def stored_mb(row: Mapping[str, Any]) -> float | None:
     """10^6 bytes of a row's parameters."""
-    size = STORED_BYTES.get(str(row["precision"]))
+    size = STORED_BYTES.get(str(row["precision"]).partition(" ")[0])
     return None if missing(row["params"]) or size is None else int(row["params"]) * size / 1e6
 
 

@@ -48,7 +48,7 @@ def notes(found: Iterable[Group]) -> list[str]:
 
 
 def _alone(group: Group, by_key: dict[RowKey, Group]) -> Group | None:
-    return by_key.get(group.key._replace(device=group.key.device.partition(" ")[0]))
+    return by_key.get(group.key._replace(device=group.key.device.rpartition(" ")[0]))
 
 
 def _figures(group: Group, alone: Group | None) -> dict[str, Any]:

@@ -68,10 +68,10 @@ class Bench:
         regularizers = [
             self.catalog.regularizer(choice.name).build(**dict(choice.options)) for choice in self.recipe.regularizers
         ]
-        scale_for = self.execution.scale_for
         optimizers = PartOptimizers(
-            learner, self.recipe, self.catalog, regularizers, scale_for=scale_for, team=self.execution.team.sharing
-        )
+            learner, self.recipe, self.catalog, regularizers, scale_for=self.execution.scale_for,
+            team=self.execution.team.sharing, capturable=self.execution.runtime.cuda_graph,
+        )  # fmt: skip
         for regularizer in regularizers:
             regularizer.start(learner, task.signature, optimizers)
         self.settings.restore()
@@ -169,6 +169,8 @@ def summary(
     flags += sorted({str(flag) for flag in warn(metrics["test"])} if callable(warn) else ())
     phases = {key: sum(r["phases"][key] for r in results) for key in results[0]["phases"]}
     phases["setup_s"] += loading
+    if bench.execution.is_cuda:
+        phases["device_start_s"] = bench.execution.start_s
     return {
         "metrics": metrics,
         "fold_metrics": fold_metrics if folds > 1 else [],
@@ -182,6 +184,7 @@ def summary(
         **({"width": bench.model_options["width"]} if bench.recipe.params else {}),
         "epochs": sum(r["epochs"] for r in results) / folds,
         "steps": sum(r["steps"] for r in results),
+        **({"replayed_steps": bench.execution.replayed} if bench.execution.runtime.cuda_graph else {}),
         "examples": sum(r["examples"] for r in results),
         "test_examples": sum(r["test_examples"] for r in results),
         "selected_step": None if callable(combine) else results[0]["selected_step"],

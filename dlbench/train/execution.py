@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import time
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_map
 
-from ..contract.learner import Learner
+from ..contract.learner import Learner, Supervised
 from ..contract.runtime import Runtime
 from .team import Team
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+RECORDED = ("reduce-overhead", "max-autotune")
+"""The modes of compilation in which CUDA graphs keep a network's outputs in the same memory from call to call."""
 RECURRENCES = ("rnn_tanh", "rnn_relu", "gru", "lstm")
 
 
@@ -25,15 +28,24 @@ class Execution:
         """`memory_bytes`: the most that torch's allocator may hold on a CUDA device. `team`: with whom this process
         trains, where it isn't alone."""
         self.runtime, self.team = runtime, team or Team()
+        self.captured, self.replayed = 0, 0  # CUDA graphs of steps, and the steps that these took
         self.device = torch.device(runtime.device)
         self.is_cuda = self.device.type == "cuda"
+        self.reuses_outputs = self.is_cuda and runtime.compile and runtime.compile_mode in RECORDED
         self._autocast_to = AUTOCAST.get(runtime.precision)
         if self._autocast_to is not None and not (self.is_cuda and runtime.precision == "fp16"):
             recurrences_in_float32(self.device.type)
         torch.set_num_threads(runtime.threads)
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = runtime.precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = runtime.precision == "tf32"
+        torch.set_float32_matmul_precision(runtime.products)
+        self.start_s = 0.0
         if self.is_cuda:
+            start = time.perf_counter()
             torch.cuda.set_device(self.device)
+            self.sync()
+            self.start_s = time.perf_counter() - start  # what is left to wait for of the device's start
+            if runtime.cuda_graph:  # which can't be recorded on the default stream: so that nothing is ever on it
+                torch.cuda.set_stream(torch.cuda.Stream(self.device))  # type: ignore[no-untyped-call]
             if memory_bytes is not None:
                 total = torch.cuda.get_device_properties(self.device).total_memory
                 torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total), self.device)
@@ -49,14 +61,22 @@ class Execution:
         """The device type whose gradients need loss scaling; None where none do."""
         return self.device.type if self.runtime.precision == "fp16" else None
 
+    def kept(self, result: torch.Tensor) -> torch.Tensor:
+        """A network's result in float32, in memory that the next call leaves alone."""
+        found = result.float() if result.is_floating_point() else result
+        return found.clone() if self.reuses_outputs and found is result else found
+
     def place(self, learner: Learner) -> Learner:
         """Move a learner to the device, in its memory format, compiled if asked."""
         learner.to(self.device)
+        for part in learner.modules():
+            if self.reuses_outputs and isinstance(part, Supervised):
+                part.copy_states()
         if self.runtime.channels_last:
             learner.to(memory_format=torch.channels_last)
         if self.runtime.compile:
             for network in learner.children():
-                network.compile()
+                network.compile(mode=self.runtime.compile_mode)
         return learner
 
     def sync(self) -> None:

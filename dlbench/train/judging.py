@@ -37,6 +37,7 @@ class Evaluator:
         """`guard`: what is known of the learner from earlier passes."""
         self._learner, self._signature, self._execution = learner, signature, execution
         self._carry = Carry()
+        self._carry.copies = execution.reuses_outputs
         self.judged = 0
         self._guard = guard or Guard()
 
@@ -46,7 +47,7 @@ class Evaluator:
         with self._execution.autocast():
             outputs = self._guard(lambda given: self._carry(verb, given), batch)
         self._carry.commit()
-        outputs = map_tensors(outputs, _as_float32)
+        outputs = map_tensors(outputs, self._execution.kept)
         check_outputs(outputs, self._signature.output, batch.inputs)
         self.judged += 0 if batch.targets is None else min(batch.size, len(batch.targets))
         return outputs
@@ -54,7 +55,7 @@ class Evaluator:
     def embed(self, batch: Batch) -> Any:
         """A vector for each node or graph of a batch (rows, D), in float32."""
         with self._execution.autocast():
-            vectors = map_tensors(self._guard(self._verb("embed"), batch.inputs), _as_float32)
+            vectors = map_tensors(self._guard(self._verb("embed"), batch.inputs), self._execution.kept)
         rows = self._signature.output.rows(batch.inputs)  # type: ignore[attr-defined]
         if not isinstance(vectors, Tensor) or vectors.dim() != 2 or len(vectors) != rows:
             got = tuple(vectors.shape) if isinstance(vectors, Tensor) else type(vectors).__name__
@@ -64,7 +65,7 @@ class Evaluator:
     def detect(self, batch: Batch) -> Tensor:
         """What was found in each image of a batch, float32 (B, K, 6); see `Boxes`."""
         with self._execution.autocast():
-            found = map_tensors(self._guard(self._verb("detect"), batch.inputs), _as_float32)
+            found = map_tensors(self._guard(self._verb("detect"), batch.inputs), self._execution.kept)
         count = batch_size_of(batch.inputs)
         if not isinstance(found, Tensor) or found.dim() != 3 or (len(found), found.shape[2]) != (count, 6):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
@@ -75,7 +76,7 @@ class Evaluator:
     def attend(self, batch: Batch) -> Tensor:
         """Where a model looks in each image of a batch while it writes, float32 (B, U, rows, columns)."""
         with self._execution.autocast():
-            return map_tensors(self._guard(self._verb("attend"), batch.inputs), _as_float32)  # type: ignore[no-any-return]
+            return map_tensors(self._guard(self._verb("attend"), batch.inputs), self._execution.kept)  # type: ignore[no-any-return]
 
     def offers(self, name: str) -> bool:
         """Whether the model has a verb of the output kind that not every model has."""
@@ -103,7 +104,7 @@ class Evaluator:
             part = slice(start, min(start + SAMPLE_BATCH, count))
             asked = () if classes is None else (classes[part].clone(),)
             with self._execution.autocast():
-                examples = map_tensors(verb(part.stop - part.start, generator, *asked), _as_float32)
+                examples = map_tensors(verb(part.stop - part.start, generator, *asked), self._execution.kept)
             drawn.append(examples)
             if (got := batch_size_of(examples)) != part.stop - part.start:
                 raise WrongShape(f"sample returned {got} examples where {part.stop - part.start} were asked for")
@@ -112,7 +113,7 @@ class Evaluator:
     def log_density(self, batch: Batch) -> Tensor:
         """The log density of each example of a batch, or a lower bound of it, in nats, float32 (B,)."""
         with self._execution.autocast():
-            found = map_tensors(self._guard(self._verb("log_density"), batch.inputs), _as_float32)
+            found = map_tensors(self._guard(self._verb("log_density"), batch.inputs), self._execution.kept)
         count = batch_size_of(batch.inputs)
         if not isinstance(found, Tensor) or tuple(found.shape) != (count,):
             got = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
@@ -123,7 +124,9 @@ class Evaluator:
         """The inputs of a batch, examples of the first domain, as examples of the second; `back`: the other way."""
         verb = self._verb("translate")
         with self._execution.autocast():
-            translated = map_tensors(self._guard(lambda given: verb(given, back=back), batch.inputs), _as_float32)
+            translated = map_tensors(
+                self._guard(lambda given: verb(given, back=back), batch.inputs), self._execution.kept
+            )
         check_outputs(translated, self._signature.output, batch.inputs, verb="translate")
         return translated
 
@@ -134,7 +137,7 @@ class Evaluator:
         def call(*inputs: Any, **options: Any) -> Any:
             with self._execution.autocast():
                 outputs = self._guard(lambda given: verb(*given, **options), inputs)
-            return map_tensors(outputs, _as_float32)
+            return map_tensors(outputs, self._execution.kept)
 
         return call
 
@@ -227,7 +230,3 @@ def _evaluation(learner: Learner) -> Iterator[None]:
             yield
     finally:
         learner.train(was_training)
-
-
-def _as_float32(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor

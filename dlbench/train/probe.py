@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..contract.guard import Guard, copied
 from ..contract.learner import Batch, Supervised, Task, overrides
+from ..contract.runtime import Runtime
 from ..contract.schedule import Progress
 from .cell import Bench, make_trainer
 from .execution import Execution
@@ -27,8 +28,9 @@ WORTH = 1.1
 """So much faster a step must be together."""
 ELSEWHERE = ("penalty", "on_gradients", "after_step", "eval_learner")
 """Where a regularizer acts that isn't made for several seeds at once."""
-AGREEMENT = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 3e-2}
-"""How far, as a share, a seed's losses may lie from those that it has alone, over the steps of the probe."""
+AGREEMENT = {"fp32": 1e-3, "tf32": 1e-2, "bf16": 3e-2, "highest": 1e-3, "high": 1e-2, "medium": 3e-2}
+"""How far, as a share, a seed's losses may lie from those that it has alone, over the steps of the probe.
+By the precision, and by that of products."""
 
 
 class Shared(Progress):
@@ -54,11 +56,11 @@ class Probe:
     loss_in_eval: float
     together_s: float | None = None
 
-    def decide(self, losses: Sequence[float], together_s: float, precision: str) -> None:
+    def decide(self, losses: Sequence[float], together_s: float, runtime: Runtime) -> None:
         """Raises Apart unless training together is the same (`losses`: the same seed's) and faster."""
         pairs = [] if self.draws else [*zip(self.losses, losses, strict=True)]
         for step, (alone, together) in enumerate(pairs, 1):
-            if not near(alone, together, precision):
+            if not near(alone, together, runtime):
                 raise Apart(f"its loss is {together:.6g} together and {alone:.6g} alone by step {step}")
         self.together_s = together_s
         if together_s * WORTH > self.step_s:
@@ -67,11 +69,12 @@ class Probe:
             )
 
 
-def near(alone: float, together: float, precision: str) -> bool:
+def near(alone: float, together: float, runtime: Runtime) -> bool:
     """Whether two losses agree as far as rounding lets them; those that aren't finite both aren't."""
     if not (math.isfinite(alone) and math.isfinite(together)):
         return math.isfinite(alone) == math.isfinite(together)
-    return math.isclose(alone, together, rel_tol=AGREEMENT[precision], abs_tol=1e-6)
+    share = max(AGREEMENT[runtime.precision], AGREEMENT[runtime.products])
+    return math.isclose(alone, together, rel_tol=share, abs_tol=1e-6)
 
 
 def check_pair(bench: Bench) -> None:
@@ -79,8 +82,11 @@ def check_pair(bench: Bench) -> None:
     recipe, runtime = bench.recipe, bench.execution.runtime
     if recipe.budget[0] == "seconds":
         raise Apart("its budget is in seconds")
-    if runtime.compile or runtime.channels_last or runtime.precision == "fp16":
-        what = "compiled" if runtime.compile else "channels last" if runtime.channels_last else "fp16"
+    asked = {
+        "compiled": runtime.compile, "channels last": runtime.channels_last, "as a CUDA graph": runtime.cuda_graph,
+        "fp16": runtime.precision == "fp16",
+    }  # fmt: skip
+    for what in filter(asked.get, asked):
         raise Apart(f"it runs {what}")
 
 

@@ -225,7 +225,7 @@ class Ensemble:
             raise Apart("a seed ended during the probe")
         losses = torch.stack(self.seen)[:, -1].tolist()
         seconds = self.clock / PROBE / len(self.active)
-        self.probe.decide(losses, seconds, self.execution.runtime.precision)
+        self.probe.decide(losses, seconds, self.execution.runtime)
         self.probing = False
         self.seen.clear()
         self.accept()
@@ -240,7 +240,7 @@ class Ensemble:
             together = self.stack.of(packed)[-1].item()
         for learner in learners:
             learner.train()
-        if not near(self.probe.loss_in_eval, together, self.execution.runtime.precision):
+        if not near(self.probe.loss_in_eval, together, self.execution.runtime):
             raise Apart(f"its first loss is {together:.6g} together and {self.probe.loss_in_eval:.6g} alone")
 
     def _evaluate(self, ended: bool) -> None:

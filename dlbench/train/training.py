@@ -20,6 +20,7 @@ from ..contract.specs import Metric
 from ..data.batches import count_batches, whole_pass
 from ..errors import Diverged
 from ..measure.flops import count_flops
+from .capture import StepGraph
 from .dividing import check_loss
 from .execution import Execution, compiled_graphs
 from .judging import judge_and_count
@@ -41,6 +42,8 @@ class Stepper:
         self._guard = guard or Guard()
         self._repeats = "its optimizer evaluates a batch several times" if optimizers.has_closures else ""
         self._autocast = execution.autocast()
+        graphed = execution.runtime.cuda_graph
+        self._graph = StepGraph(learner, optimizers, regularizers, execution) if graphed else None
         self._on_batch = overrides(regularizers, "on_batch")
         self._after_step = overrides(regularizers, "after_step")
 
@@ -57,18 +60,22 @@ class Stepper:
     def _step(self, batch: Batch) -> Tensor:
         for act in self._on_batch:
             batch = act(batch, self.generator)
-        with self._autocast:
-            loss = self.learner.train_step(batch, self.optimizers)
+        loss = self._compute(batch) if self._graph is None else self._graph(self._compute, batch)
         if self._after_step:
             with self._team.alike():
                 for act in self._after_step:
                     act(self.learner)
         return loss
 
+    def _compute(self, batch: Batch) -> Tensor:
+        with self._autocast:
+            return self.learner.train_step(batch, self.optimizers)
+
 
 class Clock:
     """The training clock: runs from `start` to `stop`, the device synchronised at the end. A step in which torch
-    compiled something, as it does for shapes that it hasn't seen, is not on it but in `compile_s`."""
+    compiled something, as it does for shapes that it hasn't seen, or recorded a CUDA graph, is not on it but in
+    `compile_s`."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
@@ -81,7 +88,7 @@ class Clock:
         return self._stopped_s + (0.0 if self._start is None else time.perf_counter() - self._start)
 
     def start(self) -> None:
-        self._graphs, self._start = compiled_graphs(), time.perf_counter()
+        self._graphs, self._start = self._made(), time.perf_counter()
 
     def stop(self) -> None:
         self._execution.sync()
@@ -91,13 +98,16 @@ class Clock:
         """One step on the clock."""
         before = time.perf_counter()
         loss = step(batch)
-        if (graphs := compiled_graphs()) != self._graphs:
+        if (graphs := self._made()) != self._graphs:
             self._execution.sync()
             spent = time.perf_counter() - before
             self.compile_s += spent
             self._stopped_s -= spent
             self._graphs = graphs
         return loss
+
+    def _made(self) -> int:
+        return compiled_graphs() + self._execution.captured
 
 
 @dataclass

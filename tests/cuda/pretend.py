@@ -218,6 +218,7 @@ def install() -> None:
         "_lazy_init": lambda: None, "is_available": lambda: True, "is_initialized": lambda: True,
         "device_count": lambda: 1, "current_device": lambda: 0, "set_device": lambda device: None,
         "synchronize": lambda device=None: SYNCS.update(["torch.cuda.synchronize"]),
+        "get_per_process_memory_fraction": lambda device=None: 1.0,
         "is_bf16_supported": lambda *_, **__: True, "get_device_properties": lambda device=None: card,
         "get_device_capability": lambda device=None: (9, 0), "get_device_name": lambda device=None: card.name,
         "manual_seed_all": lambda seed: None, "manual_seed": lambda seed: None,

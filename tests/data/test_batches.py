@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from itertools import chain
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from dlbench import Batch, GraphBatch, TokenBatch
-from dlbench.data.batches import GatheredBatches, joined
+from dlbench import Batch, GraphBatch, TokenBatch, Vector
+from dlbench.data.batches import GatheredBatches, joined, judged_at_once
+from dlbench.data.examples import Examples
+from dlbench.data.images import ImageClassification
+from dlbench.data.sequences import BucketedBatches
 from dlbench.errors import ContractError
 
 VALUES = torch.arange(10) * 10
@@ -117,3 +124,92 @@ def test_graphs_are_joined_as_one_that_holds_them_all() -> None:
 def test_other_values_cannot_be_joined() -> None:
     with pytest.raises(ContractError, match="several dict"):
         joined([{}, {}])
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("memory", "allowed", "numbers", "expected"),
+    [
+        (80 * GIB, 1.0, 3 * 32 * 32, 1600),  # a small image on a large card: eight times as many
+        (8 * GIB, 1.0, 3 * 32 * 32, 200),  # never fewer than on a CPU
+        (16 * GIB, 1.0, 3 * 32 * 32, 341),  # as many as a sixteenth of the card holds
+        (16 * GIB, 0.5, 3 * 16 * 16, 682),  # of which a cell may take half
+        (80 * GIB, 1.0, 3 * 224 * 224, 200),
+    ],
+)
+def test_on_cuda_as_many_are_judged_at_once_as_the_card_has_room_for(
+    monkeypatch: pytest.MonkeyPatch, memory: int, allowed: float, numbers: int, expected: int
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace(total_memory=memory))
+    monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: allowed, raising=False)
+    assert judged_at_once(200, numbers, "cuda:0") == expected
+    assert judged_at_once(200, numbers, "cpu") == 200
+
+
+class Looking:
+    """Predicts the first class, and notes how many it was shown at once."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def predict(self, batch: Batch) -> torch.Tensor:
+        self.sizes.append(batch.size)
+        return torch.tensor([1.0, 0.0]).repeat(batch.size, 1)
+
+
+@pytest.mark.parametrize("room", ["images", "examples"])
+def test_tasks_of_the_core_judge_as_many_at_once_as_there_is_room_for(
+    room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    labels = np.arange(20) % 2
+    if room == "images":
+        pixels = np.arange(20 * 48).reshape(20, 3, 4, 4).astype(np.uint8)
+        task: Any = ImageClassification(dict.fromkeys(("train", "val", "test"), (pixels, labels)), num_classes=2)
+    else:
+        rows = np.arange(20)
+        task = Examples(
+            input=Vector(features=48), inputs=np.zeros((20, 48)), targets=labels, num_classes=2,
+            splits={"train": rows, "val": rows, "test": rows},
+        )  # fmt: skip
+    once, parts = Looking(), Looking()
+    expected = task.judge(once, "val")
+    asked: list[int] = []
+
+    def few(least: int, numbers: int, device: str) -> int:
+        asked.append(numbers)
+        return 7
+
+    monkeypatch.setattr(f"dlbench.data.{room}.judged_at_once", few)
+    assert task.judge(parts, "val") == pytest.approx(expected)
+    assert (once.sizes, parts.sizes, asked) == ([20], [7, 7, 6], [48])
+
+
+class Moves(TorchDispatchMode):
+    """Counts the permutations that are drawn, and what is moved to the device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name.partition("::")[2]
+        self.seen += [name] if name in ("randperm", "_to_copy") else []
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_pass_draws_its_order_once_and_moves_it_once() -> None:
+    """`meta` is any device that isn't the CPU."""
+    generator = torch.Generator().manual_seed(0)
+    gathered = GatheredBatches(1000, 10, generator, lambda index: Batch(index, size=len(index)), "meta")
+    with Moves() as moves:
+        batches = [*gathered]
+    assert moves.seen == ["randperm", "_to_copy"]
+    assert [batch.inputs.device.type for batch in batches] == ["meta"] * 100
+    lengths = torch.arange(1, 1001)
+    bucketed = BucketedBatches(lengths, 10, generator, lambda index: Batch(index.there, size=len(index)), device="meta")
+    with Moves() as moves:
+        batches = [*bucketed]
+    assert moves.seen == ["randperm", "randperm", "_to_copy"]  # of the examples, and of their batches
+    assert [batch.inputs.device.type for batch in batches] == ["meta"] * 100

@@ -1,10 +1,14 @@
-"""What an exception in a child means."""
+"""What an exception in a child means, and what it starts on the side."""
 
 from __future__ import annotations
+
+import threading
+from typing import Any
 
 import pytest
 import torch
 
+from dlbench.execute import child
 from dlbench.execute.child import status_of
 
 
@@ -46,3 +50,29 @@ def test_want_of_memory_is_oom_whoever_says_it(error: Exception) -> None:
 )
 def test_another_fault_is_failed(error: Exception) -> None:
     assert status_of(error) == "failed"
+
+
+@pytest.mark.parametrize(("device", "woken"), [("cpu", []), ("cuda:1", ["cuda:1"])])
+def test_a_device_starts_on_the_side_before_plugins_are_imported(
+    device: str, woken: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, order = threading.Event(), []
+
+    def synchronize(device: str) -> None:
+        order.append(device)
+        started.set()
+        raise RuntimeError("no CUDA GPUs are available")  # which isn't for this thread to say
+
+    def outcome(job: dict[str, Any], report: Any, watch: Any) -> dict[str, Any]:
+        if woken:
+            assert started.wait(10)
+        order.append("outcome")
+        return {"status": "ok"}
+
+    sent: list[Any] = []
+    monkeypatch.setattr(torch.cuda, "synchronize", synchronize)
+    monkeypatch.setattr(child, "outcome", outcome)
+    monkeypatch.setattr(child, "send", lambda channel, message: sent.append(message))
+    child.work({"type": "probe", "runtime": {"device": device}, "memory_bytes": None}, 0)
+    assert order == [*woken, "outcome"]
+    assert sent == [{"type": "result", "status": "ok"}]

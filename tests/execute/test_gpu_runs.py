@@ -52,6 +52,25 @@ def test_compiled_and_channels_last_cells_learn(tmp_path: Path) -> None:
     assert cell["phases"]["first_step_s"] > 0
 
 
+def test_a_recorded_step_learns_and_its_profile_takes_it(tmp_path: Path) -> None:
+    status, records = run(tmp_path, "-t", "digits", "-m", "lenet5", "--seeds", "1", "--cuda-graph")
+    assert status == 0
+    (cell,) = [body for body in records if body["type"] == "cell"]
+    assert cell["metrics"]["test"]["accuracy"] > 0.9
+    assert 0 < cell["replayed_steps"] < cell["steps"]
+    assert cell["phases"]["device_start_s"] >= 0
+    assert {body["status"] for body in records} == {"ok"}
+
+
+@pytest.mark.parametrize("mode", ["reduce-overhead", "max-autotune-no-cudagraphs"])
+def test_modes_of_compilation_learn(tmp_path: Path, mode: str) -> None:
+    pairs = ["-t", "digits", "-t", "markov_chars", "-m", "lenet5", "-m", "lstm"]
+    more = ["--seeds", "1", "--compile-mode", mode, "--no-profile", "--set", "budget.steps=200"]
+    status, records = run(tmp_path, *pairs, *more)
+    assert status == 0
+    assert {(body["status"], body["runtime"]["compile_mode"]) for body in records} == {("ok", mode)}
+
+
 def test_out_of_memory_is_a_status(tmp_path: Path) -> None:
     plugin = tmp_path / "hungry.py"
     plugin.write_text(

@@ -105,6 +105,11 @@ def test_what_does_not_fit_is_a_skip_with_its_sentence(beach: Catalog) -> None:
     assert reason("lenet5", "ring8") == "lenet5 doesn't accept vector -> sample"
     assert reason("picky", "digits") == "needs two threads"
     assert reason("mlp", "digits", runtime=Runtime(precision="tf32")) == "tf32 exists on CUDA devices only"
+    graph, fp16 = Runtime(cuda_graph=True), Runtime(device="cuda:0", cuda_graph=True, precision="fp16")
+    assert reason("mlp", "digits", runtime=graph) == "CUDA graphs exist on CUDA devices only"
+    assert reason("mlp", "digits", runtime=fp16).startswith("fp16 scales its loss by what each step finds")
+    several = Runtime(device="cuda:0", cuda_graph=True, devices=2)
+    assert reason("mlp", "digits", runtime=several) == "--cuda-graph on several devices isn't built"
     assert len(planned("picky", "digits", among=beach, runtime=Runtime(threads=2)).jobs) == 1
 
 
@@ -212,6 +217,8 @@ def test_a_name_changes_with_whatever_could_change_the_result(beach: Catalog, tm
         "threads": planned("mlp", "pebbles", runtime=Runtime(threads=2), **common),
         "precision": planned("mlp", "pebbles", runtime=Runtime(precision="bf16"), **common),
         "compile": planned("mlp", "pebbles", runtime=Runtime(compile=True), **common),
+        "mode": planned("mlp", "pebbles", runtime=Runtime(compile=True, compile_mode="max-autotune"), **common),
+        "products": planned("mlp", "pebbles", runtime=Runtime(matmul_precision="medium"), **common),
         "data": planned("mlp", "pebbles", **{**common, "data_root": other}),
         "profile": planned("mlp", "pebbles", cells=False, profiles=True, **common),
         "model": planned("lenet5", "pebbles", **common),

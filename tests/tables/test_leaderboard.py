@@ -63,6 +63,8 @@ def test_what_makes_another_row():
         {}, {"model": {"name": "lenet"}}, {"model": {"options": "width=64"}}, {"task": {"options": "size=16"}},
         {"variant": "lr=0.1"}, {"environment": {"machine": "h100"}}, {"environment": {"torch": "2.14.0"}},
         {"runtime": {"precision": "bf16"}}, {"runtime": {"threads": 2}}, {"runtime": {"channels_last": True}},
+        {"runtime": {"matmul_precision": "medium"}}, {"runtime": {"cuda_graph": True}},
+        {"runtime": {"compile": True}}, {"runtime": {"compile": True, "compile_mode": "max-autotune"}},
     ]  # fmt: skip
     found = rows(*(cell(**changes) for changes in variants))
     assert len(found) == len(variants)

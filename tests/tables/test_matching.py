@@ -58,13 +58,33 @@ def test_two_machines_have_metrics_but_no_verdict_on_speed() -> None:
 
 @pytest.mark.parametrize(
     ("runtime", "verdict"),
-    [({"threads": 2}, "can't tell"), ({"precision": "tf32"}, "can't tell"), ({"compile": True}, "better")],
+    [
+        ({"threads": 2}, "can't tell"),
+        ({"precision": "tf32"}, "can't tell"),
+        ({"compile": True}, "better"),
+        ({"device": "cuda"}, "can't tell"),
+    ],
 )
 def test_a_speed_has_no_verdict_where_the_calibration_feels_the_difference(runtime: Any, verdict: str) -> None:
     found = changes([speed(0.02)], [speed(0.01, runtime=runtime)])["train speed"]
     assert found.verdict == verdict
     assert found.why.count(f"another {next(iter(runtime))}") == 1
     assert found.effect == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("lever", "other", "verdict"),
+    [
+        ({"cuda_graph": True}, "device (cuda -> cuda graph)", "better"),
+        ({"compile": True, "compile_mode": "max-autotune"}, "device (cuda -> cuda max-autotune)", "better"),
+        ({"matmul_precision": "high"}, "precision (fp32 -> fp32 high)", "can't tell"),
+        ({"devices": 2}, "device (cuda -> cuda x2)", "can't tell"),
+    ],
+)
+def test_a_lever_on_the_same_hardware_has_a_verdict(lever: Any, other: str, verdict: str) -> None:
+    old, new = ({"device": "cuda:0", **more} for more in ({}, lever))
+    found = changes([speed(0.02, runtime=old)], [speed(0.01, runtime=new)])["train speed"]
+    assert (found.verdict, found.why.count(f"another {other}")) == (verdict, 1)
 
 
 def test_processor_time_of_several_threads_is_never_held_against_that_of_one() -> None:

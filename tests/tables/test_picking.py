@@ -185,12 +185,14 @@ def test_a_run_without_a_suite_and_what_was_set_on_its_command_line() -> None:
         "suite": "custom", "variant": "lr=1e-2", "recipe": {"lr": 0.01, "regularizers": ["mixup[alpha=0.2]", "cutout"]},
         "layers": {"lr": "command line", "regularizers": "command line", "optimizer": "suite"},
         "command": "dlbench run -m a -t digits --set lr=1e-2 -p mine.py --timeout=2h --unverified-data --seeds 3",
-        "runtime": {"device": "cuda:0", "precision": "bf16", "compile": True, "channels_last": True, "threads": 4},
+        "runtime": {"device": "cuda:0", "precision": "bf16", "compile": True, "channels_last": True, "threads": 4,
+                    "matmul_precision": "medium", "compile_mode": "max-autotune"},
     }  # fmt: skip
     (text,) = command(model("a", 0.9, **made))
     assert text == (
         "dlbench run -m a -t digits --seeds 9 --set lr=1e-2 --set 'regularizers=mixup[alpha=0.2],cutout' --device cuda "
-        "--precision bf16 --compile --channels-last --threads 4 -p mine.py --timeout 2h --unverified-data"
+        "--precision bf16 --matmul-precision medium --compile --compile-mode max-autotune --channels-last --threads 4 "
+        "-p mine.py --timeout 2h --unverified-data"
     )
     assert parsed(text)["settings"] == ("lr=1e-2", "regularizers=mixup[alpha=0.2],cutout")
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dlbench.tables import leaderboard
-from factories import MIB, cells, launch, profile
+from factories import MIB, cell, cells, launch, profile
 
 TWO = {"runtime": {"devices": 2}}
 
@@ -49,3 +49,15 @@ def test_a_missing_profile_is_said() -> None:
     assert pd.isna(frame.loc["cpu x2", "scaling_efficiency"])
     (note,) = leaderboard.notes({"quick": records})
     assert note == "digits x mlp, cpu x2: no scaling efficiency, because there is no profile of it on one device here"
+
+
+def test_levers_stand_in_the_title_of_their_table() -> None:
+    levers = [
+        {"device": "cuda:0", "cuda_graph": True}, {"compile": True, "compile_mode": "max-autotune"},
+        {"precision": "tf32", "matmul_precision": "medium", "devices": 2},
+    ]  # fmt: skip
+    text = leaderboard.render(leaderboard.rows({"quick": [cell(runtime=runtime) for runtime in levers]}), "md")
+    titles = [line.split(" · ")[1] for line in text.splitlines() if line.startswith("### ")]
+    assert sorted(titles) == [
+        "cpu max-autotune fp32 compiled 1 thread", "cpu x2 tf32 medium 1 thread", "cuda graph fp32 1 thread"
+    ]  # fmt: skip
