@@ -36,7 +36,7 @@ MAYBE: dict[str, Types] = {
     "task.floor": NUMBER, "task.bound": NUMBER, "task.reference": dict, "task.reference.value": NUMBER,
     "task.milestones": list, "environment.machine": str, "environment.torch": str, "environment.cpu": str,
     "tuned.over": dict, "tuned.chosen": dict, "treatment.name": str, "profile": dict, "profile.protocol": dict,
-    "profile.launches": list, "runtime.devices": int,
+    "profile.launches": list, "runtime.devices": int, "runtime.shard": bool,
 }  # fmt: skip
 """The types of what may be absent or null."""
 LISTS: dict[str, Types] = {

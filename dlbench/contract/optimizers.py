@@ -42,6 +42,12 @@ class Sharing(Protocol):
         """The sum of a value over all processes, detached."""
         ...
 
+    def held(
+        self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: Callable[[list[nn.Parameter]], Any]
+    ) -> list[nn.Parameter]:
+        """What of a part's parameters this process steps. `build` makes the optimizer of some. Raises NotApplicable."""
+        ...
+
     def alike(self) -> AbstractContextManager[Any]:
         """Where what is drawn is the same in every process."""
         ...
@@ -51,14 +57,19 @@ class Part:
     """One named group of parameters with its optimizer and schedule."""
 
     def __init__(
-        self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping | None
-    ) -> None:
+        self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping | None,
+        team: Sharing | None = None,
+    ) -> None:  # fmt: skip
         spec = ingredients.optimizer(recipe.optimizer.name)
         options = dict(recipe.optimizer.options)
         if recipe.weight_decay is not None:
             options["weight_decay"] = recipe.weight_decay
-        self.parameters = parameters
-        self.optimizer: torch.optim.Optimizer = spec.build(parameters, recipe.lr, **options)
+
+        def build(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+            return spec.build(parameters, recipe.lr, **options)  # type: ignore[no-any-return]
+
+        self.parameters = parameters if team is None else team.held(parameters, spec, build)
+        self.optimizer = build(self.parameters)
         self.closure = spec.closure
         self.clip, self._clipping = recipe.clip, clipping
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
@@ -120,7 +131,7 @@ class PartOptimizers:
             if name not in own:
                 raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(own) or 'none'}")
         for name, parameters in groups.items():
-            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients, clipping)
+            self._parts[name] = Part(parameters, recipe.part(name.rpartition("/")[2]), ingredients, clipping, team)
             for path in accumulate(name.split("/"), "{}/{}".format):  # the last one is the part's own name
                 self._below.setdefault(path, []).append(self._parts[name])
         self._all = list(self._parts.values())

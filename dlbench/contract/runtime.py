@@ -18,7 +18,8 @@ PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 class Runtime:
     """`device`: `cpu` or `cuda:N`. `precision`: fp32 and tf32 choose the matrix units, bf16 and fp16 run under
     autocast (fp16 with loss scaling). `threads`: of torch on the CPU, in each process. `devices`: how many train one
-    cell together, a process each; on CUDA `device` and those after it."""
+    cell together, a process each; on CUDA `device` and those after it. `shard`: each of them holds its shard of the
+    weights, their gradients and their state, and not all of them."""
 
     device: str = "cpu"
     precision: str = "fp32"
@@ -26,6 +27,7 @@ class Runtime:
     channels_last: bool = False
     threads: int = 1
     devices: int = 1
+    shard: bool = False
 
     @property
     def device_type(self) -> str:
@@ -33,8 +35,10 @@ class Runtime:
         return self.device.partition(":")[0]
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready. One device is left unsaid, as it was before there could be several: records keep their names."""
-        return {key: value for key, value in asdict(self).items() if key != "devices" or value != 1}
+        """JSON-ready. One device is left unsaid, as it was before there could be several, and so is that nothing is
+        sharded: records keep their names."""
+        unsaid = {"devices": 1, "shard": False}
+        return {key: value for key, value in asdict(self).items() if key not in unsaid or value != unsaid[key]}
 
     def identity(self) -> dict[str, Any]:
         """What makes a different row: which of several equal GPUs ran it does not."""
@@ -52,6 +56,8 @@ class Runtime:
             return "tf32 exists on CUDA devices only"
         if self.devices > 1 and self.compile:
             return "--compile on several devices isn't built"
+        if self.shard and self.channels_last:
+            return "--shard divides weights by their rows, which --channels-last lays out otherwise"
         return None
 
 
@@ -62,6 +68,7 @@ def resolve_runtime(
     channels_last: bool = False,
     threads: int | None = None,
     devices: int = 1,
+    shard: bool = False,
     *,
     here: bool = True,
 ) -> Runtime:
@@ -75,6 +82,8 @@ def resolve_runtime(
         raise UsageError(f"--threads needs a number from 1 to {MOST_THREADS}")
     if not 1 <= devices <= MOST_DEVICES:
         raise UsageError(f"--devices needs a number from 1 to {MOST_DEVICES}")
+    if shard and devices == 1:
+        raise UsageError("--shard divides a model between devices: give --devices 2 or more")
     if device == "auto":
         device = "cuda:0" if hinted() and ask("cuda:0").why_not is None else "cpu"
     elif device != "cpu":
@@ -83,7 +92,7 @@ def resolve_runtime(
             raise UsageError(f"--device {device}: {why}; use --device auto")
     runtime = Runtime(
         device=device, precision=precision, compile=compile, channels_last=channels_last, threads=threads or 1,
-        devices=devices,
+        devices=devices, shard=shard,
     )  # fmt: skip
     for rank in range(1, devices if here else 1):
         if (other := runtime.of_rank(rank).device) != "cpu" and (why := ask(other).why_not):

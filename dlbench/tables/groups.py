@@ -208,9 +208,10 @@ def _key(suite: str, record: Record) -> RowKey:
 
 
 def device_of(runtime: Mapping[str, Any]) -> str:
-    """`cpu`, `cuda`, or `cuda x4` where four train a cell together."""
+    """`cpu`, `cuda`, `cuda x4` where four train a cell together, or `cuda x4 sharded` where each has a shard of it."""
     devices = int(runtime.get("devices") or 1)
-    return str(runtime["device"]).partition(":")[0] + (f" x{devices}" if devices > 1 else "")
+    several = (f" x{devices}" if devices > 1 else "") + (" sharded" if runtime.get("shard") else "")
+    return str(runtime["device"]).partition(":")[0] + several
 
 
 def _keys(suite: str, records: list[Record], same: Same) -> list[RowKey]:

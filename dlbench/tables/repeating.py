@@ -107,6 +107,7 @@ def _runtime(record: Record) -> list[str]:
     words += ["--precision", runtime["precision"]] if runtime["precision"] != "fp32" else []
     words += ["--compile"] if runtime["compile"] else []
     words += ["--devices", str(runtime["devices"])] if runtime.get("devices", 1) != 1 else []
+    words += ["--shard"] if runtime.get("shard") else []
     words += ["--channels-last"] if runtime["channels_last"] else []
     return words + (["--threads", str(runtime["threads"])] if runtime["threads"] != 1 else [])
 

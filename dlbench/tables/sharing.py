@@ -17,7 +17,7 @@ MIB = 2**20
 
 def devices_of(key: RowKey) -> int:
     """How many devices trained each of the row's cells together."""
-    found = re.search(r" x(\d+)$", key.device)
+    found = re.search(r" x(\d+)( sharded)?$", key.device)
     return int(found[1]) if found else 1
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar
@@ -22,11 +22,14 @@ from torch.nn import functional
 
 from ..contract.guard import tensors_in
 from ..contract.kinds import OutputKind
-from ..contract.learner import Batch, Learner
+from ..contract.learner import Batch, Learner, Regularizer
+from ..contract.optimizers import Clipping
+from ..contract.specs import OptimizerSpec
 from ..errors import ContractError, NotApplicable
 from .dividing import part_of
 
 Made = TypeVar("Made")
+Build = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 _NO_LIMIT = timedelta(days=365)
 """How long one may wait for another: the cell's own limit of time ends what hangs."""
 _STATISTICS = functional.batch_norm
@@ -52,6 +55,15 @@ class Team:
     sharing: Several | None = None
     output: OutputKind | None = None
     """What the task asks, which says where a batch's targets belong; set once it is loaded."""
+    clipping: Clipping | None = None
+    """What bounds gradients, where no process has them whole."""
+
+    def divide(self, learner: Learner, regularizers: Sequence[Regularizer]) -> None:
+        """Leave each process its shard of a learner, where that is asked for. Raises NotApplicable."""
+
+    def whole(self, learner: Learner) -> AbstractContextManager[Any]:
+        """Where the first process has a learner in one piece."""
+        return nullcontext()
 
     def take(self, batch: Batch) -> Batch:
         """This process's part of a batch."""
@@ -142,9 +154,13 @@ class Several(Team):
         return loss * self._weight
 
     def share(self, loss: Tensor) -> Tensor:
-        return self._live(loss * self._weight)
+        return self.live(loss * self._weight)
 
-    def _live(self, value: Tensor) -> Tensor:
+    def held(self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: Build) -> list[nn.Parameter]:
+        """See `Sharing`."""
+        return parameters
+
+    def live(self, value: Tensor) -> Tensor:
         """Zeros where nothing of this part counts, as the mean over nothing is NaN."""
         if isinstance(self._weight, Tensor):
             return torch.where(self._weight > 0, value, torch.zeros_like(value))
@@ -160,7 +176,7 @@ class Several(Team):
             present = torch.tensor([float(p.grad is not None) for p in group], dtype=dtype, device=self.device)
             found = [torch.zeros_like(p) if p.grad is None else p.grad for p in group]
             dense = [g.to_dense() if g.layout is not torch.strided else g for g in found]
-            flat = self._live(torch.cat([*(g.flatten() for g in dense), present]))
+            flat = self.live(torch.cat([*(g.flatten() for g in dense), present]))
             dist.all_reduce(flat)
             *pieces, _ = torch.split(flat, [*(p.numel() for p in group), len(group)])
             missing = any(p.grad is None for p in group)
@@ -218,12 +234,15 @@ class Several(Team):
         return found
 
     def check(self, learner: Learner, *, begun: bool = True) -> None:
-        state = {name: value for name, value in learner.state_dict().items() if isinstance(value, Tensor)}
-        if not (apart := self._differing(state)):
+        if not (apart := self._differing(self.replicated(learner))):
             return
         if begun:
             raise ContractError(f"{apart[0]} has gone apart between the processes that train it")
         raise NotApplicable(f"keeps {apart[0]} from what each device sees by itself, which isn't the whole batch")
+
+    def replicated(self, learner: Learner) -> dict[str, Tensor]:
+        """What of a learner's state is to be the same in every process."""
+        return {name: value for name, value in learner.state_dict().items() if isinstance(value, Tensor)}
 
     def _differing(self, tensors: dict[str, Tensor]) -> list[str]:
         """The names of those that aren't the same in every process, by their sums and sums of squares."""

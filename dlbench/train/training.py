@@ -189,11 +189,12 @@ class Trainer:
     def judge_and_count(self, split: str) -> tuple[dict[str, float], int]:
         """The same, and how many examples they rest on."""
         needed, others, judged = (*self.metrics[:1], self.metric), self.metrics[1:], self.judged
-        return self.execution.team.decide(
-            lambda: judge_and_count(
-                judged, self.task, split, self.execution, needed=needed, others=others, guard=self._looking
+        with self.execution.team.whole(judged):
+            return self.execution.team.decide(
+                lambda: judge_and_count(
+                    judged, self.task, split, self.execution, needed=needed, others=others, guard=self._looking
+                )
             )
-        )
 
     def batches(self) -> Iterator[Batch]:
         """Training batches without end, pass after pass."""
