@@ -145,7 +145,7 @@ def team_of(runtime: Runtime, given: Mapping[str, Any]) -> Several:
     if runtime.shard:
         from .sharding import Sharding
 
-        return Sharding(device=torch.device(runtime.device), **given)
+        return Sharding(device=torch.device(runtime.device), scaled=runtime.precision == "fp16", **given)
     return Several(device=torch.device(runtime.device), **given)
 
 

@@ -38,9 +38,10 @@ CONTAINERS = (nn.ModuleList, nn.ModuleDict)
 class Sharding(Several):
     """One of several processes that hold a learner together."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, *given: Any, scaled: bool = False, **named: Any) -> None:
+        """`scaled`: whether gradients are, as those of fp16."""
         super().__init__(*given, **named)
-        self.clipping = self._clip
+        self.clipping, self._scaled = self._clip, scaled
 
     def divide(self, learner: Learner, regularizers: Sequence[Regularizer]) -> None:
         if not hasattr(FSDPModule, "reset_iter_state"):
@@ -74,6 +75,13 @@ class Sharding(Several):
                 parameter.grad, sharded.grad = sharded.grad.to_local(), None
         self._look(whole)
         super().add(whole)
+        if self._scaled:
+            self._agree([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+    def _agree(self, gradients: list[Tensor]) -> None:
+        """Where one process has a gradient that isn't finite, leave none finite in any: all pass over this step."""
+        own = torch.stack([gradient.sum() for gradient in gradients]).sum() * 0.0
+        torch._foreach_add_(gradients, self.total(own))
 
     def _look(self, whole: list[nn.Parameter]) -> None:
         """Raises NotApplicable where the first backward pass left gradients that weren't shared out."""
@@ -180,25 +188,25 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
 
 def by_number(build: Build) -> bool:
     """Whether an optimizer moves each number by what it knows of that number alone: steps on the rows of a few weights
-    are tried against those on the weights."""
+    are tried against those on the weights. Some look at a matrix as a whole only if it is large."""
     draw = torch.Generator().manual_seed(0)
-    begin = [torch.randn(shape, generator=draw) for shape in ((4, 3), (4,), (4, 2, 3, 3))]
-    whole, *parts = [[nn.Parameter(x[rows].clone()) for x in begin] for rows in (slice(4), slice(2), slice(2, 4))]
+    begin = [torch.randn(shape, generator=draw) for shape in ((320, 160), (320,), (320, 2, 3, 3))]
+    rows = (slice(320), slice(160), slice(160, 320))
+    groups = [[nn.Parameter(x[some].clone()) for x in begin] for some in rows]
     with torch.random.fork_rng(devices=[]):
-        optimizers = [build(group) for group in (whole, *parts)]
+        optimizers = [build(group) for group in groups]
         for _ in range(TRIED):
             gradients = [torch.randn(x.shape, generator=draw) for x in begin]
-            for group, rows in zip((whole, *parts), (slice(4), slice(2), slice(2, 4)), strict=True):
+            for group, some in zip(groups, rows, strict=True):
                 for parameter, gradient in zip(group, gradients, strict=True):
-                    parameter.grad = gradient[rows].clone()
+                    parameter.grad = gradient[some].clone()
             for optimizer in optimizers:
                 optimizer.step()
-    moved = [parameter.detach() - x for parameter, x in zip(whole, begin, strict=True)]
-    apart = [torch.cat(rows).detach() - x for *rows, x in zip(*parts, begin, strict=True)]
-    return all(
-        torch.allclose(one, other, rtol=1e-3, atol=1e-3 * float(one.abs().max()))
-        for one, other in zip(moved, apart, strict=True)
-    )
+    for x, whole, *parts in zip(begin, *groups, strict=True):
+        moved, apart = whole.detach() - x, torch.cat(parts).detach() - x
+        if not torch.allclose(moved, apart, rtol=1e-3, atol=1e-3 * float(moved.abs().max())):
+            return False
+    return True
 
 
 def _check(learner: Learner, regularizers: Sequence[Regularizer]) -> None:

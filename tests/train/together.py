@@ -1,5 +1,6 @@
 """Tasks and models of each kind for cells on several devices. Batches don't divide evenly, and the last holds one
-example where the model can learn from one. `kept` leaves the weights of every process in the folder $TOGETHER."""
+example where the model can learn from one. `kept` leaves the weights of every process in the folder $TOGETHER, `judged`
+those that were judged last."""
 
 from __future__ import annotations
 
@@ -181,6 +182,43 @@ class Lm(nn.Module):
         return self.last(self.recurrent(self.embedding(batch.ids))[0])
 
 
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(9), nn.Linear(9, 9)
+        self.gain = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.gain * torch.tanh(self.mix(self.norm(x)))
+
+
+class Tied(nn.Module):
+    """Blocks that may be gathered one by one, an embedding that is the head too, and a number without rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = nn.ModuleList([nn.Embedding(9, 9), nn.Linear(9, 9, bias=False), nn.Linear(9, 9)])
+        self.ends[1].weight = self.ends[0].weight
+        self.blocks = nn.ModuleList([Block() for _ in range(3)])
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        x = self.ends[0](batch.ids)
+        for block in self.blocks:
+            x = block(x)
+        return self.ends[1](torch.relu(self.ends[2](x)))
+
+
+class Reaching(nn.Module):
+    """Uses the weights of a block without calling it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(5, 3), nn.Linear(5, 3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x) + F.linear(x, self.layers[1].weight)
+
+
 class Gan(Learner):
     """Its noise is made of the examples, so that any number of devices has the same."""
 
@@ -238,6 +276,16 @@ class Kept(Regularizer):
         torch.save(learner.state_dict(), self.file)
 
 
+class Judged(Regularizer):
+    def start(self, learner: Learner, signature: Signature, optimizers: Any) -> None:
+        self.file = f"{os.environ['TOGETHER']}/{signature.input.label()}-{signature.output.label()}.pt"
+        learner.get_submodule("module").register_forward_hook(self.keep)
+
+    def keep(self, module: nn.Module, given: Any, output: Any) -> None:
+        if not module.training:
+            torch.save({**dict(module.named_parameters()), **dict(module.named_buffers())}, self.file)
+
+
 class Shaking(Regularizer):
     """Noise on gradients, which all processes must draw alike; dropout in the same model, which they must not."""
 
@@ -273,8 +321,11 @@ def dlbench_models() -> Any:
     yield ModelSpec(name="tog_gnn", build=Gnn, accepts=[(Graph, GraphClasses), (Graph, NodeClasses)])
     yield ModelSpec(name="tog_lm", build=Lm, accepts=[(Tokens, NextToken)])
     yield ModelSpec(name="tog_gan", build=Gan, accepts=[(Vector, Sample)])
+    yield ModelSpec(name="tog_tied", build=lambda signature: Tied(), accepts=[(Tokens, NextToken)])
+    yield ModelSpec(name="tog_reaching", build=lambda signature: Reaching(), accepts=vector)
 
 
 def dlbench_regularizers() -> Any:
     yield RegularizerSpec(name="kept", build=Kept)
+    yield RegularizerSpec(name="judged", build=Judged)
     yield RegularizerSpec(name="shaking", build=Shaking)
