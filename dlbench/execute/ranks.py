@@ -45,11 +45,13 @@ def lead(job: dict[str, Any], channel: int, work: Work) -> None:
     """Run a job in as many processes as its runtime has devices; `work(job, channel)` is what each does."""
     store, devices = os.memfd_create("ranks"), Runtime(**job["runtime"]).devices
     orders = [os.pipe() for _ in range(devices)]
+    board = os.memfd_create("board"), [os.eventfd(0, os.EFD_SEMAPHORE) for _ in range(devices)]
     oom_kills = kernel_oom_kills()
     watch = _Watch(channel)
     try:
         for number in range(devices):
-            team = {"rank": number, "size": devices, "store": f"/proc/{os.getpid()}/fd/{store}", "orders": orders}
+            place = f"/proc/{os.getpid()}/fd/{store}"
+            team = {"rank": number, "size": devices, "store": place, "orders": orders, "board": board}
             watch.add(start(job, team, work))
         watch.until_over()
     finally:

@@ -18,12 +18,13 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.fsdp._fully_shard._fsdp_api import ReduceScatter
+from torch.distributed.fsdp._fully_shard._fsdp_api import AllGather, ReduceScatter
 from torch.distributed.tensor import DTensor
 
 from ..contract.learner import Learner, Regularizer, Supervised, overrides
 from ..contract.specs import OptimizerSpec
 from ..errors import NotApplicable
+from .board import Board
 from .team import Build, Several
 
 WITH_WEIGHTS = ("penalty", "on_gradients", "after_step", "eval_learner")
@@ -53,6 +54,8 @@ class Sharding(Several):
                 made = fully_shard(module, mesh=mesh, ignored_params=_left_whole(module))
                 made.set_gradient_divide_factor(1.0)
                 made.set_custom_reduce_scatter(_Summing(self))
+                if self.board is not None:
+                    made.set_custom_all_gather(_Gathering(self.board))
         self._learner: Callable[[], Learner | None] = weakref.ref(learner)
         self._looked = False
 
@@ -140,19 +143,37 @@ class Sharding(Several):
         return {name: value for name, value in super().replicated(learner).items() if not isinstance(value, DTensor)}
 
 
-class _Summing(ReduceScatter):
+class _Fresh:
+    """Memory for messages, as torch's own have it."""
+
+    def allocate(self, size: Any, *, dtype: torch.dtype, device: torch.device) -> Tensor:
+        return torch.empty(*size, dtype=dtype, device=device)
+
+
+class _Summing(_Fresh, ReduceScatter):
     """The sum over all processes; a part of which nothing counts adds zeros."""
 
     def __init__(self, team: Sharding) -> None:
         self._team = team
 
-    def allocate(self, size: Any, *, dtype: torch.dtype, device: torch.device) -> Tensor:
-        return torch.empty(*size, dtype=dtype, device=device)
-
     def __call__(
         self, output_tensor: Tensor, input_tensor: Tensor, group: Any, op: Any, async_op: bool = False
     ) -> Any:  # fmt: skip
-        return dist.reduce_scatter_tensor(output_tensor, self._team.live(input_tensor), group=group, async_op=async_op)
+        own = self._team.live(input_tensor)
+        if self._team.board is None:
+            return dist.reduce_scatter_tensor(output_tensor, own, group=group, async_op=async_op)
+        self._team.board.scatter_sum(output_tensor, own)
+        return None
+
+
+class _Gathering(_Fresh, AllGather):
+    """The rows of all processes."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def __call__(self, output_tensor: Tensor, input_tensor: Tensor, group: Any, async_op: bool = False) -> Any:
+        self._board.gather(output_tensor, input_tensor)
 
 
 def networks_of(learner: nn.Module) -> list[nn.Module]:

@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,26 +26,14 @@ from ..contract.learner import Batch, Learner, Regularizer
 from ..contract.optimizers import Clipping
 from ..contract.specs import OptimizerSpec
 from ..errors import ContractError, NotApplicable
+from .board import Board
 from .dividing import part_of
+from .norms import ALONE, Norm, shared_norm
 
 Made = TypeVar("Made")
 Build = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 _NO_LIMIT = timedelta(days=365)
 """How long one may wait for another: the cell's own limit of time ends what hangs."""
-_STATISTICS = functional.batch_norm
-
-
-class _Norm(NamedTuple):
-    """What torch's `batch_norm` takes."""
-
-    input: Tensor
-    running_mean: Tensor | None = None
-    running_var: Tensor | None = None
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    training: bool = False
-    momentum: float = 0.1
-    eps: float = 1e-5
 
 
 class Team:
@@ -115,18 +103,21 @@ class Several(Team):
     """One of several processes that train together."""
 
     def __init__(
-        self, rank: int, size: int, device: torch.device, store: str, orders: list[tuple[int, int]]
+        self, rank: int, size: int, device: torch.device, store: str, orders: list[tuple[int, int]],
+        board: tuple[int, list[int]],
     ) -> None:  # fmt: skip
-        """`store`: a file by which they find each other. `orders`: a pipe to each, from the first."""
+        """`store`: a file by which they find each other. `orders`: a pipe to each, from the first. `board`: what they
+        share on the CPU, see `Board`."""
         self.rank, self.size, self.device, self._orders = rank, size, device, orders
         self.sharing = self
         self._weight: Tensor | float = 1.0
-        self._idle = self._stepping = self._summed = False
+        self.idle = self._stepping = self._summed = False
         self._seen_batch = False
         self._common = _draws(device)
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
         files = torch._C._distributed_c10d.FileStore(store, size)
         dist.init_process_group(backend, store=files, rank=rank, world_size=size, timeout=_NO_LIMIT)
+        self.board = Board(rank, *board) if device.type == "cpu" else None
         functional.batch_norm = self._batch_norm
 
     def take(self, batch: Batch) -> Batch:
@@ -136,7 +127,7 @@ class Several(Team):
                 raise NotApplicable("draws batches that aren't the same in every process, so none can take its part")
         assert self.output is not None
         part = part_of(batch, self.output, self.rank, self.size)
-        self._weight, self._idle = part.weight, part.idle
+        self._weight, self.idle = part.weight, part.idle
         return part.batch
 
     @contextmanager
@@ -177,7 +168,7 @@ class Several(Team):
             found = [torch.zeros_like(p) if p.grad is None else p.grad for p in group]
             dense = [g.to_dense() if g.layout is not torch.strided else g for g in found]
             flat = self.live(torch.cat([*(g.flatten() for g in dense), present]))
-            dist.all_reduce(flat)
+            self.sum(flat)
             *pieces, _ = torch.split(flat, [*(p.numel() for p in group), len(group)])
             missing = any(p.grad is None for p in group)
             somewhere = flat[-len(group) :].tolist() if missing else [1.0] * len(group)
@@ -187,8 +178,15 @@ class Several(Team):
 
     def total(self, value: Tensor) -> Tensor:
         summed = value.detach().clone()
-        dist.all_reduce(summed)
+        self.sum(summed)
         return summed
+
+    def sum(self, value: Tensor) -> None:
+        """Add up a contiguous tensor over all processes, in place."""
+        if self.board is None:
+            dist.all_reduce(value)
+        else:
+            self.board.sum(value)
 
     @contextmanager
     def alike(self) -> Iterator[None]:
@@ -255,53 +253,9 @@ class Several(Team):
         return [name for name, same in zip(tensors, (low == high).all(1).tolist(), strict=True) if not same]
 
     def _batch_norm(self, *given: Any, **named: Any) -> Tensor:
-        """Torch's, but in a training step with the statistics of the whole batch: torch's own `SyncBatchNorm` is for
-        CUDA only."""
-        asked = _Norm(*given, **named)
-        if not (asked.training and self._stepping):
-            return _STATISTICS(*asked)
-        x = asked.input.float() if asked.input.dtype in (torch.float16, torch.bfloat16) else asked.input
-        others, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
-        mean, variance, count = self._moments(x, others, shape)
-        centred = x - mean.view(shape)
-        with torch.no_grad():
-            if asked.running_mean is not None:
-                asked.running_mean.lerp_(mean.to(asked.running_mean.dtype), asked.momentum)
-            if asked.running_var is not None:
-                asked.running_var.lerp_((variance * count / (count - 1)).to(asked.running_var.dtype), asked.momentum)
-        normal: Tensor = centred * torch.rsqrt(variance + asked.eps).view(shape)
-        if asked.weight is not None:
-            normal = normal * asked.weight.view(shape)
-        return (normal if asked.bias is None else normal + asked.bias.view(shape)).to(asked.input.dtype)
-
-    def _moments(self, x: Tensor, others: list[int], shape: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and variance (C,) of each channel over all processes, and of how many values: those of each process, put
-        together as Chan, Golub and LeVeque do (1983, "Algorithms for Computing the Sample Variance")."""
-        channels = x.shape[1]
-        mean = x.mean(others)
-        squares = (x - mean.view(shape)).square().sum(others)
-        own = torch.cat([mean, squares, x.new_tensor([x.numel() / channels])]) * (0.0 if self._idle else 1.0)
-        empty = torch.zeros_like(own)
-        each = _Sum.apply(torch.stack([own if rank == self.rank else empty for rank in range(self.size)]))
-        means, squares, counts = each.split([channels, channels, 1], dim=1)
-        count = counts.sum()
-        mean = (counts * means).sum(0) / count
-        return mean, (squares + counts * (means - mean).square()).sum(0) / count, count
-
-
-class _Sum(torch.autograd.Function):
-    """The sum over all processes; so is its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        value = value.clone()
-        dist.all_reduce(value)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        summed: Tensor = _Sum.apply(gradient.contiguous())
-        return summed
+        """Torch's, but in a training step with the statistics of the whole batch."""
+        asked = Norm(*given, **named)
+        return shared_norm(self, asked) if asked.training and self._stepping else ALONE(*asked)
 
 
 def _print(tensor: Tensor) -> Tensor:
