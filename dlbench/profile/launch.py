@@ -33,7 +33,8 @@ LAUNCH_BOUND = 1.25
 _MEMORY_STEPS = 3
 BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, TIMES, WHOLE, END = "brpsmtwe"
 """What the process that measures orders of those that train with it: to build anew, to take a step on the resident
-batch or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, to help it to the whole learner, and to stop."""
+batch or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, to help it to
+the whole learner, and to stop."""
 
 
 def profile(subject: Subject, protocol: ProfileProtocol) -> dict[str, Any]:

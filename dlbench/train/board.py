@@ -54,7 +54,7 @@ class Board:
                         target.add_(other)
 
     def _pieces(self, tensor: Tensor) -> Iterator[Tensor]:
-        yield from tensor.view(-1).split(PLACE // tensor.element_size())
+        yield from tensor.view(-1).split(PLACE // tensor.element_size())  # type: ignore[no-untyped-call]
 
     def _show(self, piece: Tensor) -> list[Tensor]:
         """What each process shows, once all do."""

@@ -22,6 +22,7 @@ from ..contract.recipe import INIT, Recipe, resolve
 from ..contract.runtime import Runtime
 from ..contract.specs import ModelSpec, TaskSpec
 from ..data import Data
+from ..errors import NotApplicable
 from ..plan.catalog import Catalog, Source, load_sources
 from ..plan.content import content_digest
 from .dividing import check_divisible
@@ -143,8 +144,10 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
 def team_of(runtime: Runtime, given: Mapping[str, Any]) -> Several:
     """With whom this process trains."""
     if runtime.shard:
-        from .sharding import Sharding
-
+        try:
+            from .sharding import Sharding
+        except ImportError as error:
+            raise NotApplicable(f"needs a newer torch than {torch.__version__} for --shard") from error
         return Sharding(device=torch.device(runtime.device), scaled=runtime.precision == "fp16", **given)
     return Several(device=torch.device(runtime.device), **given)
 

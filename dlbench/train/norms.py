@@ -76,7 +76,8 @@ class _Shared(torch.autograd.Function):
         given = gradients[0].contiguous()
         if torch.is_grad_enabled():
             wanted = [tensor for tensor in (x, weight, bias) if tensor is not None and tensor.requires_grad]
-            found = iter(torch.autograd.grad(_in_steps(ctx.team, x, weight, bias, ctx.eps), wanted, given, create_graph=True))
+            again = _in_steps(ctx.team, x, weight, bias, ctx.eps)
+            found = iter(torch.autograd.grad(again, wanted, given, create_graph=True))
             return *(next(found) if need else None for need in ctx.needs_input_grad[:3]), None, None
         scale = torch.rsqrt(variance + ctx.eps)
         direct, by_weight, by_bias = BACKWARD(

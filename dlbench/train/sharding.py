@@ -48,6 +48,7 @@ class Sharding(Several):
         if not hasattr(FSDPModule, "reset_iter_state"):
             raise NotApplicable(f"needs a newer torch than {torch.__version__} for --shard")
         _check(learner, regularizers)
+        assert dist.group.WORLD is not None
         mesh = DeviceMesh.from_group(dist.group.WORLD, self.device.type)
         for network in networks_of(learner):
             for module in [*blocks_of(network), network]:

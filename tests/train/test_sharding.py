@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from test_several_devices import records, run
+from together import Tied, cnn
 from torch import nn
 
 from dlbench.contract.runtime import Runtime, resolve_runtime
@@ -14,8 +16,6 @@ from dlbench.errors import UsageError
 from dlbench.results import Results
 from dlbench.tables import leaderboard
 from dlbench.train.sharding import blocks_of, by_number
-from test_several_devices import records, run
-from together import Tied, cnn
 from workshop import catalog
 
 TINY = """\
@@ -49,9 +49,7 @@ def test_shards_end_with_the_weights_of_one_device_after_twenty_steps(both: Any,
     alone, together = (torch.load(folder / f"{kind}.pt") for folder in both)
     assert alone.keys() == together.keys()
     for name, value in alone.items():
-        torch.testing.assert_close(
-            together[name], value, rtol=1e-6, atol=1e-6, msg=lambda text, n=name: f"{n}: {text}"
-        )
+        torch.testing.assert_close(together[name], value, rtol=1e-6, atol=1e-6, msg=lambda text, n=name: f"{n}: {text}")
 
 
 def test_records_and_tables_say_that_the_model_was_divided(both: Any) -> None:
