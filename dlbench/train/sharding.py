@@ -25,7 +25,7 @@ from ..contract.learner import Learner, Regularizer, Supervised, overrides
 from ..contract.specs import OptimizerSpec
 from ..errors import NotApplicable
 from .board import Board
-from .team import Build, Several
+from .team import Build, Reaching, Several
 
 WITH_WEIGHTS = ("penalty", "on_gradients", "after_step", "eval_learner")
 """Where a regularizer acts on weights or gradients, of which each process holds some rows only."""
@@ -51,7 +51,7 @@ class Sharding(Several):
         assert dist.group.WORLD is not None
         mesh = DeviceMesh.from_group(dist.group.WORLD, self.device.type)
         for network in networks_of(learner):
-            for module in [*blocks_of(network), network]:
+            for module in [*(blocks_of(network) if self._by_blocks else ()), network]:
                 made = fully_shard(module, mesh=mesh, ignored_params=_left_whole(module))
                 made.set_gradient_divide_factor(1.0)
                 made.set_custom_reduce_scatter(_Summing(self))
@@ -115,7 +115,7 @@ class Sharding(Several):
                 yield
         except RuntimeError as error:
             if "mixed torch.Tensor and DTensor" in str(error):
-                raise NotApplicable("uses weights otherwise than by calling the module they belong to") from error
+                raise Reaching("uses weights otherwise than by calling the module they belong to") from error
             raise
 
     @contextmanager

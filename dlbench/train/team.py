@@ -36,6 +36,10 @@ _NO_LIMIT = timedelta(days=365)
 """How long one may wait for another: the cell's own limit of time ends what hangs."""
 
 
+class Reaching(NotApplicable):
+    """A model uses weights of a block without calling it, so they have to be gathered with all others."""
+
+
 class Team:
     """A process that trains alone."""
 
@@ -104,11 +108,11 @@ class Several(Team):
 
     def __init__(
         self, rank: int, size: int, device: torch.device, store: str, orders: list[tuple[int, int]],
-        board: tuple[int, list[int]],
+        board: tuple[int, list[int]], by_blocks: bool = True,
     ) -> None:  # fmt: skip
         """`store`: a file by which they find each other. `orders`: a pipe to each, from the first. `board`: what they
-        share on the CPU, see `Board`."""
-        self.rank, self.size, self.device, self._orders = rank, size, device, orders
+        share on the CPU, see `Board`. `by_blocks`: whether weights that are sharded are gathered block by block."""
+        self.rank, self.size, self.device, self._orders, self._by_blocks = rank, size, device, orders, by_blocks
         self.sharing = self
         self._weight: Tensor | float = 1.0
         self.idle = self._stepping = self._summed = False

@@ -219,6 +219,20 @@ class Reaching(nn.Module):
         return self.layers[0](x) + F.linear(x, self.layers[1].weight)
 
 
+class Outside(Learner):
+    """Uses the weights of a network that it never calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Linear(5, 3)
+
+    def predict(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.network.weight)
+
+    def loss(self, batch: Batch) -> Tensor:
+        return F.cross_entropy(self.predict(batch.inputs), batch.targets)
+
+
 class Gan(Learner):
     """Its noise is made of the examples, so that any number of devices has the same."""
 
@@ -278,8 +292,10 @@ class Kept(Regularizer):
 
 class Judged(Regularizer):
     def start(self, learner: Learner, signature: Signature, optimizers: Any) -> None:
-        self.file = f"{os.environ['TOGETHER']}/{signature.input.label()}-{signature.output.label()}.pt"
-        learner.get_submodule("module").register_forward_hook(self.keep)
+        module = learner.get_submodule("module")
+        kinds = f"{signature.input.label()}-{signature.output.label()}"
+        self.file = f"{os.environ['TOGETHER']}/{kinds}-{type(module).__name__.removeprefix('FSDP')}.pt"
+        module.register_forward_hook(self.keep)
 
     def keep(self, module: nn.Module, given: Any, output: Any) -> None:
         if not module.training:
@@ -322,6 +338,7 @@ def dlbench_models() -> Any:
     yield ModelSpec(name="tog_lm", build=Lm, accepts=[(Tokens, NextToken)])
     yield ModelSpec(name="tog_gan", build=Gan, accepts=[(Vector, Sample)])
     yield ModelSpec(name="tog_tied", build=lambda signature: Tied(), accepts=[(Tokens, NextToken)])
+    yield ModelSpec(name="tog_outside", build=lambda signature: Outside(), accepts=vector)
     yield ModelSpec(name="tog_reaching", build=lambda signature: Reaching(), accepts=vector)
 
 
