@@ -14,8 +14,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from ..errors import ContractError
+
 PLACE = 2**20
 """Bytes of a process's place: longer tensors go piece by piece."""
+COUNT = 8
+"""Bytes in which it says how many of them it shows."""
 
 
 class Board:
@@ -25,8 +29,10 @@ class Board:
         """`memory`: a file in memory, which all have open. `bells`: an eventfd of each, which counts as semaphores do;
         the first process hears on its own when another has written, each other one when all have."""
         self._rank, self._size, self._bells, self._turn = rank, len(bells), bells, 0
-        os.ftruncate(memory, 2 * self._size * PLACE)
-        self._memory = mmap.mmap(memory, 2 * self._size * PLACE)
+        places, counts = 2 * self._size * PLACE, 2 * self._size * COUNT
+        os.ftruncate(memory, places + counts)
+        self._memory = mmap.mmap(memory, places + counts)
+        self._counts = memoryview(self._memory)[places:].cast("q")
         self._places: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
 
     def sum(self, tensor: Tensor) -> None:
@@ -57,11 +63,13 @@ class Board:
         yield from tensor.view(-1).split(PLACE // tensor.element_size())  # type: ignore[no-untyped-call]
 
     def _show(self, piece: Tensor) -> list[Tensor]:
-        """What each process shows, once all do."""
+        """What each process shows, once all do. Raises ContractError where it isn't equally much."""
         self._turn = 1 - self._turn
         places = self._of(piece.dtype)[self._turn]
         count = piece.numel()
         places[self._rank][:count].copy_(piece)
+        counts = self._counts[self._turn * self._size :][: self._size]
+        counts[self._rank] = count * piece.element_size()
         if self._rank:
             os.eventfd_write(self._bells[0], 1)
             os.eventfd_read(self._bells[self._rank])
@@ -70,10 +78,13 @@ class Board:
                 os.eventfd_read(self._bells[0])
             for bell in self._bells[1:]:
                 os.eventfd_write(bell, 1)
+        if len({*counts}) > 1:
+            raise ContractError("what it computes has gone apart between the processes that train it")
         return [place[:count] for place in places]
 
     def _of(self, dtype: torch.dtype) -> tuple[list[Tensor], list[Tensor]]:
         if dtype not in self._places:
-            whole = torch.frombuffer(self._memory, dtype=dtype).view(2, self._size, -1)
+            count = 2 * self._size * PLACE // dtype.itemsize
+            whole = torch.frombuffer(self._memory, dtype=dtype, count=count).view(2, self._size, -1)
             self._places[dtype] = ([*whole[0]], [*whole[1]])
         return self._places[dtype]

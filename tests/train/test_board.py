@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dlbench.errors import ContractError
 from dlbench.train.board import PLACE, Board
 
 SIZE = 3
@@ -74,5 +75,14 @@ def test_a_process_that_is_early_overwrites_nothing() -> None:
             value = torch.full((1000,), float(10**rank * (turn + 1)))
             board.sum(value)
             assert value.eq(111 * (turn + 1)).all(), turn
+
+    in_all(work)
+
+
+def test_processes_that_have_gone_apart_are_told() -> None:
+    def work(board: Board, rank: int) -> None:
+        board.sum(torch.ones(4))
+        with pytest.raises(ContractError, match="gone apart"):
+            board.sum(torch.ones(4 + rank % 2))
 
     in_all(work)
