@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -43,7 +44,7 @@ class Sharing(Protocol):
         ...
 
     def held(
-        self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: Callable[[list[nn.Parameter]], Any]
+        self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: partial[torch.optim.Optimizer]
     ) -> list[nn.Parameter]:
         """What of a part's parameters this process steps. `build` makes the optimizer of some. Raises NotApplicable."""
         ...
@@ -64,12 +65,9 @@ class Part:
         options = dict(recipe.optimizer.options)
         if recipe.weight_decay is not None:
             options["weight_decay"] = recipe.weight_decay
-
-        def build(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-            return spec.build(parameters, recipe.lr, **options)  # type: ignore[no-any-return]
-
+        build = partial(spec.build, lr=recipe.lr, **options)
         self.parameters = parameters if team is None else team.held(parameters, spec, build)
-        self.optimizer = build(self.parameters)
+        self.optimizer: torch.optim.Optimizer = build(self.parameters)
         self.closure = spec.closure
         self.clip, self._clipping = recipe.clip, clipping
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]

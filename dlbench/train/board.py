@@ -19,7 +19,7 @@ from ..errors import ContractError
 PLACE = 2**20
 """Bytes of a process's place: longer tensors go piece by piece."""
 COUNT = 8
-"""Bytes in which it says how many of them it shows."""
+"""Bytes in which it says what it shows and how much."""
 
 
 class Board:
@@ -43,17 +43,18 @@ class Board:
             for other in others:
                 piece.add_(other)
 
-    def gather(self, into: Tensor, own: Tensor) -> None:
-        """Put what each process has, flat and of one length, behind each other."""
+    def gather(self, into: Tensor, own: Tensor, what: int = 0) -> None:
+        """Put what each process has, flat and of one length, behind each other. `what`: a number that says of what
+        these are, by which processes notice that they mean different things."""
         for pieces in zip(*map(self._pieces, (own, *into.chunk(self._size))), strict=True):
-            for place, piece in zip(self._show(pieces[0]), pieces[1:], strict=True):
+            for place, piece in zip(self._show(pieces[0], what), pieces[1:], strict=True):
                 piece.copy_(place)
 
-    def scatter_sum(self, into: Tensor, own: Tensor) -> None:
-        """Give each process its chunk of the sum of all."""
+    def scatter_sum(self, into: Tensor, own: Tensor, what: int = 0) -> None:
+        """Give each process its chunk of the sum of all. `what`: see `gather`."""
         for rank, chunk in enumerate(own.chunk(self._size)):
             for piece, target in zip(self._pieces(chunk), self._pieces(into), strict=True):
-                places = self._show(piece)
+                places = self._show(piece, what)
                 if rank == self._rank:
                     target.copy_(places[0])
                     for other in places[1:]:
@@ -62,14 +63,14 @@ class Board:
     def _pieces(self, tensor: Tensor) -> Iterator[Tensor]:
         yield from tensor.view(-1).split(PLACE // tensor.element_size())  # type: ignore[no-untyped-call]
 
-    def _show(self, piece: Tensor) -> list[Tensor]:
-        """What each process shows, once all do. Raises ContractError where it isn't equally much."""
+    def _show(self, piece: Tensor, what: int = 0) -> list[Tensor]:
+        """What each process shows, once all do. Raises ContractError where it isn't the same thing, or equally much."""
         self._turn = 1 - self._turn
         places = self._of(piece.dtype)[self._turn]
         count = piece.numel()
         places[self._rank][:count].copy_(piece)
         counts = self._counts[self._turn * self._size :][: self._size]
-        counts[self._rank] = count * piece.element_size()
+        counts[self._rank] = what * 2 * PLACE + count * piece.element_size()
         if self._rank:
             os.eventfd_write(self._bells[0], 1)
             os.eventfd_read(self._bells[self._rank])

@@ -43,6 +43,7 @@ class Sharding(Several):
         """`scaled`: whether gradients are, as those of fp16."""
         super().__init__(*given, **named)
         self.clipping, self._scaled = self._clip, scaled
+        self._by_number: dict[str, bool] = {}
 
     def divide(self, learner: Learner, regularizers: Sequence[Regularizer]) -> None:
         if not hasattr(FSDPModule, "reset_iter_state"):
@@ -50,20 +51,25 @@ class Sharding(Several):
         _check(learner, regularizers)
         assert dist.group.WORLD is not None
         mesh = DeviceMesh.from_group(dist.group.WORLD, self.device.type)
+        number = 0
         for network in networks_of(learner):
             for module in [*(blocks_of(network) if self._by_blocks else ()), network]:
+                number += 1
                 made = fully_shard(module, mesh=mesh, ignored_params=_left_whole(module))
                 made.set_gradient_divide_factor(1.0)
-                made.set_custom_reduce_scatter(_Summing(self))
+                made.set_custom_reduce_scatter(_Summing(self, number))
                 if self.board is not None:
-                    made.set_custom_all_gather(_Gathering(self.board))
+                    made.set_custom_all_gather(_Gathering(self.board, number))
         self._learner: Callable[[], Learner | None] = weakref.ref(learner)
         self._looked = False
 
     def held(self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: Build) -> list[nn.Parameter]:
         if spec.closure:
             raise NotApplicable(f"is stepped by {spec.name}, which evaluates a batch several times, as --shard can't")
-        if not by_number(build):
+        key = f"{spec.name} {build.keywords}"
+        if key not in self._by_number:  # once, so that no measurement of a later learner holds what it takes
+            self._by_number[key] = by_number(build)
+        if not self._by_number[key]:
             raise NotApplicable(
                 f"is stepped by {spec.name}, which looks at a weight as a whole, and --shard leaves each device some "
                 "of its rows"
@@ -79,8 +85,8 @@ class Sharding(Several):
                 parameter.grad, sharded.grad = sharded.grad.to_local(), None
         self._look(whole)
         super().add(whole)
-        if self._scaled:
-            self._agree([parameter.grad for parameter in parameters if parameter.grad is not None])
+        if self._scaled and (found := [parameter.grad for parameter in parameters if parameter.grad is not None]):
+            self._agree(found)
 
     def _agree(self, gradients: list[Tensor]) -> None:
         """Where one process has a gradient that isn't finite, leave none finite in any: all pass over this step."""
@@ -154,8 +160,8 @@ class _Fresh:
 class _Summing(_Fresh, ReduceScatter):
     """The sum over all processes; a part of which nothing counts adds zeros."""
 
-    def __init__(self, team: Sharding) -> None:
-        self._team = team
+    def __init__(self, team: Sharding, number: int) -> None:
+        self._team, self._number = team, number
 
     def __call__(
         self, output_tensor: Tensor, input_tensor: Tensor, group: Any, op: Any, async_op: bool = False
@@ -163,18 +169,18 @@ class _Summing(_Fresh, ReduceScatter):
         own = self._team.live(input_tensor)
         if self._team.board is None:
             return dist.reduce_scatter_tensor(output_tensor, own, group=group, async_op=async_op)
-        self._team.board.scatter_sum(output_tensor, own)
+        self._team.board.scatter_sum(output_tensor, own, -self._number)
         return None
 
 
 class _Gathering(_Fresh, AllGather):
     """The rows of all processes."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, board: Board, number: int) -> None:
+        self._board, self._number = board, number
 
     def __call__(self, output_tensor: Tensor, input_tensor: Tensor, group: Any, async_op: bool = False) -> Any:
-        self._board.gather(output_tensor, input_tensor)
+        self._board.gather(output_tensor, input_tensor, self._number)
 
 
 def networks_of(learner: nn.Module) -> list[nn.Module]:

@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,7 +32,8 @@ from .dividing import part_of
 from .norms import ALONE, Norm, shared_norm
 
 Made = TypeVar("Made")
-Build = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+Build = partial[torch.optim.Optimizer]
+"""An optimizer's builder with its options, which takes parameters."""
 _NO_LIMIT = timedelta(days=365)
 """How long one may wait for another: the cell's own limit of time ends what hangs."""
 

@@ -84,5 +84,7 @@ def test_processes_that_have_gone_apart_are_told() -> None:
         board.sum(torch.ones(4))
         with pytest.raises(ContractError, match="gone apart"):
             board.sum(torch.ones(4 + rank % 2))
+        with pytest.raises(ContractError, match="gone apart"):
+            board.gather(torch.ones(12), torch.ones(4), rank)
 
     in_all(work)

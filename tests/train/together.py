@@ -131,6 +131,11 @@ def mlp(signature: Any) -> nn.Module:
     return nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 3))
 
 
+def wide(signature: Any) -> nn.Module:
+    """Weights that take more memory than all that is computed of a batch."""
+    return nn.Sequential(nn.Linear(5, 128), *(nn.Linear(128, 128) for _ in range(8)), nn.Linear(128, 3))
+
+
 def dropping(signature: Any) -> nn.Module:
     return nn.Sequential(nn.Linear(5, 16), nn.Dropout(0.5), nn.Linear(16, 3))
 
@@ -338,6 +343,7 @@ def dlbench_models() -> Any:
     yield ModelSpec(name="tog_lm", build=Lm, accepts=[(Tokens, NextToken)])
     yield ModelSpec(name="tog_gan", build=Gan, accepts=[(Vector, Sample)])
     yield ModelSpec(name="tog_tied", build=lambda signature: Tied(), accepts=[(Tokens, NextToken)])
+    yield ModelSpec(name="tog_wide", build=wide, accepts=vector)
     yield ModelSpec(name="tog_outside", build=lambda signature: Outside(), accepts=vector)
     yield ModelSpec(name="tog_reaching", build=lambda signature: Reaching(), accepts=vector)
 
