@@ -65,7 +65,7 @@ class Part:
         options = dict(recipe.optimizer.options)
         if recipe.weight_decay is not None:
             options["weight_decay"] = recipe.weight_decay
-        build = partial(spec.build, lr=recipe.lr, **options)
+        build = partial(_build, spec.build, recipe.lr, options)
         self.parameters = parameters if team is None else team.held(parameters, spec, build)
         self.optimizer: torch.optim.Optimizer = build(self.parameters)
         self.closure = spec.closure
@@ -83,6 +83,12 @@ class Part:
             act(self.parameters)
         if self.clip is not None:
             (self._clipping or clip)(self.parameters, self.clip)
+
+
+def _build(
+    build: Callable[..., torch.optim.Optimizer], lr: float, options: dict[str, Any], parameters: list[nn.Parameter]
+) -> torch.optim.Optimizer:
+    return build(parameters, lr, **options)
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> None:

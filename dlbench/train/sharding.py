@@ -66,7 +66,7 @@ class Sharding(Several):
     def held(self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: Build) -> list[nn.Parameter]:
         if spec.closure:
             raise NotApplicable(f"is stepped by {spec.name}, which evaluates a batch several times, as --shard can't")
-        key = f"{spec.name} {build.keywords}"
+        key = f"{spec.name} {build.args[1:]}"
         if key not in self._by_number:  # once, so that no measurement of a later learner holds what it takes
             self._by_number[key] = by_number(build)
         if not self._by_number[key]:
@@ -214,7 +214,7 @@ def blocks_of(network: nn.Module) -> list[nn.Module]:
     return list(dict.fromkeys(within(network)))
 
 
-def by_number(build: Build) -> bool:
+def by_number(build: Callable[[list[nn.Parameter]], torch.optim.Optimizer]) -> bool:
     """Whether an optimizer moves each number by what it knows of that number alone: steps on the rows of a few weights
     are tried against those on the weights. Some look at a matrix as a whole only if it is large."""
     draw = torch.Generator().manual_seed(0)
