@@ -34,6 +34,8 @@ from .norms import ALONE, Norm, shared_norm
 Made = TypeVar("Made")
 Build = partial[torch.optim.Optimizer]
 """An optimizer's builder with its options, which takes parameters."""
+MESSAGE = 2**23
+"""Bytes of gradients from which on they travel without waiting for more."""
 _NO_LIMIT = timedelta(days=365)
 """How long one may wait for another: the cell's own limit of time ends what hangs."""
 
@@ -166,10 +168,8 @@ class Several(Team):
     def add(self, parameters: list[nn.Parameter]) -> None:
         """See `Sharing`. A parameter that no process has a gradient for stays without."""
         self._summed = True
-        alike: dict[torch.dtype, list[nn.Parameter]] = {}
-        for parameter in parameters:
-            alike.setdefault(parameter.dtype, []).append(parameter)
-        for dtype, group in alike.items():
+        for group in messages(parameters):
+            dtype = group[0].dtype
             present = torch.tensor([float(p.grad is not None) for p in group], dtype=dtype, device=self.device)
             found = [torch.zeros_like(p) if p.grad is None else p.grad for p in group]
             dense = [g.to_dense() if g.layout is not torch.strided else g for g in found]
@@ -262,6 +262,22 @@ class Several(Team):
         """Torch's, but in a training step with the statistics of the whole batch."""
         asked = Norm(*given, **named)
         return shared_norm(self, asked) if asked.training and self._stepping else ALONE(*asked)
+
+
+def messages(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Those that travel as one: of one type, and no more than a few megabytes, as each message is another copy."""
+    alike: dict[torch.dtype, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        alike.setdefault(parameter.dtype, []).append(parameter)
+    for group in alike.values():
+        first, size = 0, 0
+        for i, parameter in enumerate(group):
+            size += parameter.numel() * parameter.element_size()
+            if size >= MESSAGE:
+                yield group[first : i + 1]
+                first, size = i + 1, 0
+        if group[first:]:
+            yield group[first:]
 
 
 def _print(tensor: Tensor) -> Tensor:
