@@ -36,8 +36,8 @@ MAYBE: dict[str, Types] = {
     "task.floor": NUMBER, "task.bound": NUMBER, "task.reference": dict, "task.reference.value": NUMBER,
     "task.milestones": list, "environment.machine": str, "environment.torch": str, "environment.cpu": str,
     "tuned.over": dict, "tuned.chosen": dict, "treatment.name": str, "profile": dict, "profile.protocol": dict,
-    "profile.launches": list, "runtime.devices": int, "runtime.compile_mode": str, "runtime.matmul_precision": str,
-    "runtime.cuda_graph": bool, "replayed_steps": int,
+    "profile.launches": list, "runtime.devices": int, "runtime.shard": bool, "runtime.compile_mode": str,
+    "runtime.matmul_precision": str, "runtime.cuda_graph": bool, "replayed_steps": int,
 }  # fmt: skip
 """The types of what may be absent or null."""
 LISTS: dict[str, Types] = {
@@ -141,7 +141,7 @@ def _faults(body: dict[str, Any]) -> Iterator[str]:
             yield f"has a {name!r} that no table holds: {cut(repr(value))}"
     for name, where, key, kind in MAYBE_AT:
         value = part[where].get(key)
-        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+        if value is not None and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
             yield f"is not a record: its {name!r} is of another type"
         if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
             yield f"has a {name!r} that no table holds"

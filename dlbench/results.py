@@ -15,8 +15,9 @@ The body of a record (all times in seconds, all sizes in bytes):
              metrics [{name, unit, higher_is_better}]}
     recipe  {flat settings}     layers {key: layer}     runtime {device, precision, compile, channels_last, threads}
     versions {package: version}     inputs {files {name below a root: sha256}}     square (of the suite's grid)
-    Where several devices train a cell together, runtime has their number as `devices`; it has `compile_mode`,
-    `matmul_precision` and `cuda_graph` where they were given, and a cell `replayed_steps` where it has the last one.
+    Where several devices train a cell together, runtime has their number as `devices`, and `shard` if they divide it.
+    It has `compile_mode`, `matmul_precision` and `cuda_graph` where they were given, and a cell `replayed_steps` where
+    it has the last one.
     status, reason (one sentence), where (FILE:LINE in FUNCTION), flags [..], limits {timeout_s, memory_bytes}
     tuned {over {key: range}, sampler, trials, seeds, metric, scores (on validation), chosen {key: value}, edge [key],
            study (a file)} (only where the recipe was tuned; `suites/SUITE.json` has it for the square)

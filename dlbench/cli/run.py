@@ -68,6 +68,7 @@ where = options(
     click.option("--channels-last", is_flag=True, help="Keep networks' weights in channels-last order."),
     click.option("--threads", type=int, help="Threads of torch on the CPU; default: 1."),
     click.option("--devices", default=1, show_default=True, help="Devices that train a cell together."),
+    click.option("--shard", is_flag=True, help="Divide weights, gradients and optimizer state between the devices."),
     click.option(
         "--executor",
         default="local",
@@ -159,6 +160,7 @@ def request_of(catalog: Catalog, given: Mapping[str, Any]) -> Request:
             given["channels_last"],
             given["threads"],
             given["devices"],
+            given["shard"],
             here=not is_elsewhere(given),
             **{lever: given[lever] for lever in ("compile_mode", "matmul_precision", "cuda_graph")},
         ),

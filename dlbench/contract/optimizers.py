@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from itertools import accumulate
 from typing import Any, Protocol
 
@@ -42,6 +43,12 @@ class Sharing(Protocol):
         """The sum of a value over all processes, detached."""
         ...
 
+    def held(
+        self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: partial[torch.optim.Optimizer]
+    ) -> list[nn.Parameter]:
+        """What of a part's parameters this process steps. `build` makes the optimizer of some. Raises NotApplicable."""
+        ...
+
     def alike(self) -> AbstractContextManager[Any]:
         """Where what is drawn is the same in every process."""
         ...
@@ -52,14 +59,15 @@ class Part:
 
     def __init__(
         self, parameters: list[nn.Parameter], recipe: Recipe, ingredients: Ingredients, clipping: Clipping | None,
-        capturable: bool = False,
+        *, team: Sharing | None = None, capturable: bool = False,
     ) -> None:  # fmt: skip
         spec = ingredients.optimizer(recipe.optimizer.name)
         options = dict(recipe.optimizer.options)
         if recipe.weight_decay is not None:
             options["weight_decay"] = recipe.weight_decay
-        self.parameters = parameters
-        self.optimizer: torch.optim.Optimizer = spec.build(parameters, recipe.lr, **options)
+        build = partial(_build, spec.build, recipe.lr, options)
+        self.parameters = parameters if team is None else team.held(parameters, spec, build)
+        self.optimizer: torch.optim.Optimizer = build(self.parameters)
         self.closure = spec.closure
         self.clip, self._clipping = recipe.clip, clipping
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
@@ -94,6 +102,12 @@ def make_capturable(optimizer: torch.optim.Optimizer, name: str) -> None:
         elif not fused:
             raise NotApplicable(f"{name} keeps count, or its learning rate, in Python, which a CUDA graph can't follow")
         group["lr"] = torch.tensor(float(group["lr"]), device=group["params"][0].device)
+
+
+def _build(
+    build: Callable[..., torch.optim.Optimizer], lr: float, options: dict[str, Any], parameters: list[nn.Parameter]
+) -> torch.optim.Optimizer:
+    return build(parameters, lr, **options)
 
 
 def clip(parameters: list[nn.Parameter], limit: float) -> None:
@@ -142,7 +156,7 @@ class PartOptimizers:
                 raise ValueError(f"the recipe sets {name!r}, but the model's parts are: {', '.join(own) or 'none'}")
         for name, parameters in groups.items():
             own_recipe = recipe.part(name.rpartition("/")[2])
-            self._parts[name] = Part(parameters, own_recipe, ingredients, clipping, capturable)
+            self._parts[name] = Part(parameters, own_recipe, ingredients, clipping, team=team, capturable=capturable)
             for path in accumulate(name.split("/"), "{}/{}".format):  # the last one is the part's own name
                 self._below.setdefault(path, []).append(self._parts[name])
         self._all = list(self._parts.values())

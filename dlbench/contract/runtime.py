@@ -14,7 +14,7 @@ MOST_DEVICES = 64
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 COMPILE_MODES = ("default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs")
 MATMUL_PRECISIONS = ("highest", "high", "medium")
-UNSAID = {"devices": 1, "compile_mode": "default", "matmul_precision": None, "cuda_graph": False}
+UNSAID = {"devices": 1, "compile_mode": "default", "matmul_precision": None, "cuda_graph": False, "shard": False}
 """What a record doesn't say of its runtime, because that is how it was before there was a choice: records keep their
 names."""
 
@@ -23,8 +23,9 @@ names."""
 class Runtime:
     """`device`: `cpu` or `cuda:N`. `precision`: fp32 and tf32 choose the matrix units, bf16 and fp16 run under
     autocast (fp16 with loss scaling). `threads`: of torch on the CPU, in each process. `devices`: how many train one
-    cell together, a process each; on CUDA `device` and those after it. `matmul_precision`: of products in fp32, where
-    it isn't what `precision` says. `cuda_graph`: the training step is recorded once and replayed."""
+    cell together, a process each; on CUDA `device` and those after it. `shard`: each of them holds its shard of the
+    weights, their gradients and their state, and not all of them. `matmul_precision`: of products in fp32, where it
+    isn't what `precision` says. `cuda_graph`: the training step is recorded once and replayed."""
 
     device: str = "cpu"
     precision: str = "fp32"
@@ -35,6 +36,7 @@ class Runtime:
     compile_mode: str = "default"
     matmul_precision: str | None = None
     cuda_graph: bool = False
+    shard: bool = False
 
     @property
     def device_type(self) -> str:
@@ -72,6 +74,8 @@ class Runtime:
             return "--cuda-graph on several devices isn't built"
         if self.cuda_graph and self.precision == "fp16":
             return "fp16 scales its loss by what each step finds, which a CUDA graph can't follow"
+        if self.shard and self.channels_last:
+            return "--shard divides weights by their rows, which --channels-last lays out otherwise"
         return None
 
 
@@ -82,6 +86,7 @@ def resolve_runtime(
     channels_last: bool = False,
     threads: int | None = None,
     devices: int = 1,
+    shard: bool = False,
     *,
     here: bool = True,
     **levers: Any,
@@ -97,6 +102,8 @@ def resolve_runtime(
     if not 1 <= devices <= MOST_DEVICES:
         raise UsageError(f"--devices needs a number from 1 to {MOST_DEVICES}")
     levers = _levers(precision, compile, **levers)
+    if shard and devices == 1:
+        raise UsageError("--shard divides a model between devices: give --devices 2 or more")
     if device == "auto":
         device = "cuda:0" if hinted() and ask("cuda:0").why_not is None else "cpu"
     elif device != "cpu":
@@ -104,7 +111,8 @@ def resolve_runtime(
         if here and (why := ask(device).why_not):
             raise UsageError(f"--device {device}: {why}; use --device auto")
     runtime = Runtime(
-        device=device, precision=precision, channels_last=channels_last, threads=threads or 1, devices=devices, **levers
+        device=device, precision=precision, channels_last=channels_last, threads=threads or 1, devices=devices,
+        shard=shard, **levers,
     )  # fmt: skip
     for rank in range(1, devices if here else 1):
         if (other := runtime.of_rank(rank).device) != "cpu" and (why := ask(other).why_not):

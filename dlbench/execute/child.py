@@ -67,6 +67,7 @@ def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     from ..profile.job import run_profile
     from ..train.cell import run_cell
     from ..train.stacking import Apart
+    from ..train.team import Reaching
 
     try:
         if job["type"] == "probe":
@@ -81,7 +82,8 @@ def outcome(job: dict[str, Any], report: Any, watch: Watch) -> dict[str, Any]:
     except Apart as error:
         return {"status": "apart", "reason": str(error), "where": ""}
     except NotApplicable as error:
-        return {"status": "skip", "reason": str(error), "where": ""}
+        again = {"again": True} if isinstance(error, Reaching) else {}
+        return {"status": "skip", "reason": str(error), "where": "", **again}
     except BaseException as error:
         lift_memory_limit()
         traceback.print_exc()

@@ -42,19 +42,31 @@ class Rank:
 
 
 def lead(job: dict[str, Any], channel: int, work: Work) -> None:
-    """Run a job in as many processes as its runtime has devices; `work(job, channel)` is what each does."""
+    """Run a job in as many processes as its runtime has devices; `work(job, channel)` is what each does. Where a model
+    can't be sharded block by block, it is done again with each network as one."""
+    found = run_all(job, channel, work, by_blocks=True)
+    if found.pop("again", False):
+        found = run_all(job, channel, work, by_blocks=False)
+    send(channel, found)
+
+
+def run_all(job: dict[str, Any], channel: int, work: Work, by_blocks: bool) -> dict[str, Any]:
+    """Start a process for each device, and return the cell's result once they have ended."""
     store, devices = os.memfd_create("ranks"), Runtime(**job["runtime"]).devices
-    orders = [os.pipe() for _ in range(devices)]
+    given = {
+        "size": devices, "store": f"/proc/{os.getpid()}/fd/{store}", "orders": [os.pipe() for _ in range(devices)],
+        "board": (os.memfd_create("board"), [os.eventfd(0, os.EFD_SEMAPHORE) for _ in range(devices)]),
+        "by_blocks": by_blocks,
+    }  # fmt: skip
     oom_kills = kernel_oom_kills()
     watch = _Watch(channel)
     try:
         for number in range(devices):
-            team = {"rank": number, "size": devices, "store": f"/proc/{os.getpid()}/fd/{store}", "orders": orders}
-            watch.add(start(job, team, work))
+            watch.add(start(job, {**given, "rank": number}, work))
         watch.until_over()
     finally:
         watch.end_all()
-    send(channel, verdict(watch.ranks, watch.failed, kernel_oom_kills() > oom_kills))
+    return verdict(watch.ranks, watch.failed, kernel_oom_kills() > oom_kills)
 
 
 def start(job: dict[str, Any], team: dict[str, Any], work: Work) -> Rank:

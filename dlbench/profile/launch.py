@@ -30,9 +30,10 @@ SHARED = 0.1
 """The share of the machine's CPU from which on others disturb a measurement."""
 LAUNCH_BOUND = 1.25
 """How much longer than the device alone a step may take before the host is what limits it."""
-BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, TIMES, END = "brpsmte"
+BUILD, RESIDENT, PIPELINE, SCRATCH, MEASURED, TIMES, WHOLE, END = "brpsmtwe"
 """What the process that measures orders of those that train with it: to build anew, to take a step on the resident
-batch or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, and to stop."""
+batch or on the next one, to train from scratch, the same and measure it, to say what CPU time it used, to help it to
+the whole learner, and to stop."""
 
 
 def profile(subject: Subject, protocol: ProfileProtocol, *, counting: bool = True) -> dict[str, Any]:
@@ -67,6 +68,9 @@ def follow(subject: Subject) -> None:
             team.gather(peak_bytes(lambda: from_scratch(subject), subject.device))
         elif said == TIMES:
             team.gather(time.process_time())
+        elif said == WHOLE:
+            with team.whole(learner):
+                pass
         else:
             return
 
@@ -181,16 +185,24 @@ class _Launch:
         self.subject.evaluate(self.learner, resident())
         return units
 
+    @contextmanager
+    def _judging(self, learner: Any) -> Iterator[None]:
+        """Where a learner is evaluated: in this process alone, in one piece."""
+        self._order(WHOLE)
+        learner.eval()
+        with self.subject.team.whole(learner):
+            yield
+        learner.train()
+
     # --- passes ----------------------------------------------------------------------------------------------
 
     def _flops(self) -> dict[str, float | None]:
         """Per unit. Runs before the warm-up: counting is slow, and its first steps are not the usual ones."""
         self.learner.train()
         train = self._count(self._resident_step)
-        self.learner.eval()
-        units = self.subject.evaluated_units(self.learner, self.resident())
-        infer = self._count(partial(self._evaluate, self.resident, units))
-        self.learner.train()
+        with self._judging(self.learner):
+            units = self.subject.evaluated_units(self.learner, self.resident())
+            infer = self._count(partial(self._evaluate, self.resident, units))
         seen = self.subject.seen(self.learner) or self.resident.batch.size
         return {"train": _ratio(train, seen), "infer": _ratio(infer, units)}
 
@@ -221,13 +233,12 @@ class _Launch:
             energy = self._energy(train)
         if pipeline.units_per_s < LOADER_BOUND * train.units_per_s:
             self.flags.add("loader_bound")
-        self.learner.eval()
-        with self._pass("infer"):
-            units = self.subject.evaluated_units(self.learner, self.resident())
-            infer = self._blocks(partial(self._evaluate, self.resident, units))
-        with self._pass("latency"):
-            latency = self._latency()
-        self.learner.train()
+        with self._judging(self.learner):
+            with self._pass("infer"):
+                units = self.subject.evaluated_units(self.learner, self.resident())
+                infer = self._blocks(partial(self._evaluate, self.resident, units))
+            with self._pass("latency"):
+                latency = self._latency()
         found = {
             "train": _figures(train),
             "pipeline": _figures(pipeline),
@@ -294,9 +305,10 @@ class _Launch:
         from_scratch(self.subject)
 
     def _evaluate_from_scratch(self) -> None:
+        self._order(BUILD)
         learner, _ = self.subject.build()
-        learner.eval()
-        self.subject.evaluate(learner, self.subject.first_batch())
+        with self._judging(learner):
+            self.subject.evaluate(learner, self.subject.first_batch())
 
     # --- reasons to doubt ------------------------------------------------------------------------------------
 

@@ -209,11 +209,12 @@ def _key(suite: str, record: Record) -> RowKey:
 
 
 def device_of(runtime: Mapping[str, Any]) -> str:
-    """`cpu`, `cuda`, or how it is made use of: `cuda graph`, `cuda max-autotune` (as compiled in this mode), and
-    `cuda x4` where four train a cell together."""
+    """`cpu`, `cuda`, or how it is made use of: `cuda graph`, `cuda max-autotune` (as compiled in this mode), `cuda x4`
+    where four train a cell together, and `cuda x4 sharded` where each has a shard of it."""
     devices, graph = int(runtime.get("devices") or 1), "graph" if runtime.get("cuda_graph") else ""
     name, mode = str(runtime["device"]).partition(":")[0], runtime.get("compile_mode") or ""
-    return " ".join(word for word in (name, graph, mode, f"x{devices}" if devices > 1 else "") if word)
+    several, sharded = f"x{devices}" if devices > 1 else "", "sharded" if runtime.get("shard") else ""
+    return " ".join(word for word in (name, graph, mode, several, sharded) if word)
 
 
 def hardware_of(device: str) -> str:

@@ -110,6 +110,7 @@ def _runtime(record: Record) -> list[str]:
     words += ["--compile-mode", runtime["compile_mode"]] if runtime.get("compile_mode") else []
     words += ["--cuda-graph"] if runtime.get("cuda_graph") else []
     words += ["--devices", str(runtime["devices"])] if runtime.get("devices", 1) != 1 else []
+    words += ["--shard"] if runtime.get("shard") else []
     words += ["--channels-last"] if runtime["channels_last"] else []
     return words + (["--threads", str(runtime["threads"])] if runtime["threads"] != 1 else [])
 

@@ -17,7 +17,7 @@ MIB = 2**20
 
 def devices_of(key: RowKey) -> int:
     """How many devices trained each of the row's cells together."""
-    found = re.search(r" x(\d+)$", key.device)
+    found = re.search(r" x(\d+)( sharded)?$", key.device)
     return int(found[1]) if found else 1
 
 
@@ -48,7 +48,7 @@ def notes(found: Iterable[Group]) -> list[str]:
 
 
 def _alone(group: Group, by_key: dict[RowKey, Group]) -> Group | None:
-    return by_key.get(group.key._replace(device=group.key.device.rpartition(" ")[0]))
+    return by_key.get(group.key._replace(device=group.key.device.partition(" x")[0]))
 
 
 def _figures(group: Group, alone: Group | None) -> dict[str, Any]:

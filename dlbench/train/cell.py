@@ -22,6 +22,7 @@ from ..contract.recipe import INIT, Recipe, resolve
 from ..contract.runtime import Runtime
 from ..contract.specs import ModelSpec, TaskSpec
 from ..data import Data
+from ..errors import NotApplicable
 from ..plan.catalog import Catalog, Source, load_sources
 from ..plan.content import content_digest
 from .dividing import check_divisible
@@ -68,9 +69,11 @@ class Bench:
         regularizers = [
             self.catalog.regularizer(choice.name).build(**dict(choice.options)) for choice in self.recipe.regularizers
         ]
+        team = self.execution.team
+        team.divide(learner, regularizers)
         optimizers = PartOptimizers(
-            learner, self.recipe, self.catalog, regularizers, scale_for=self.execution.scale_for,
-            team=self.execution.team.sharing, capturable=self.execution.runtime.cuda_graph,
+            learner, self.recipe, self.catalog, regularizers, scale_for=self.execution.scale_for, team=team.sharing,
+            clipping=team.clipping, capturable=self.execution.runtime.cuda_graph,
         )  # fmt: skip
         for regularizer in regularizers:
             regularizer.start(learner, task.signature, optimizers)
@@ -99,7 +102,7 @@ def as_learner(built: Any, task: Task) -> Learner:
 def open_bench(job: Mapping[str, Any]) -> Bench:
     """Load what a job (as `execute` sends it) names."""
     runtime = Runtime(**job["runtime"])
-    team = Several(device=torch.device(runtime.device), **job["team"]) if job.get("team") else None
+    team = team_of(runtime, job["team"]) if job.get("team") else None
     execution = Execution(runtime, job["memory_bytes"] if runtime.device_type == "cuda" else None, team)
     settings = Settings()
     catalog = job.get("catalog") or load_sources(Source(**source) for source in job["sources"])
@@ -136,6 +139,17 @@ def open_bench(job: Mapping[str, Any]) -> Bench:
         execution=execution,
         settings=settings,
     )
+
+
+def team_of(runtime: Runtime, given: Mapping[str, Any]) -> Several:
+    """With whom this process trains."""
+    if runtime.shard:
+        try:
+            from .sharding import Sharding
+        except ImportError as error:
+            raise NotApplicable(f"needs a newer torch than {torch.__version__} for --shard") from error
+        return Sharding(device=torch.device(runtime.device), scaled=runtime.precision == "fp16", **given)
+    return Several(device=torch.device(runtime.device), **given)
 
 
 def run_cell(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
@@ -238,9 +252,10 @@ def judged_fold(
     metrics["test"], test_examples = trainer.judge_and_count("test")
     judged = trainer.judged
     first = bench.execution.team.rank == 0  # what the others would add nobody reads
-    members = [judge(member, task, "test", bench.execution) for member in getattr(judged, "members", ()) if first]
-    texts = samples(judged, task, bench.execution) if first and fold == 0 else []
-    drawn = pictures(judged, task, bench.execution) if first and gallery and fold == 0 else {}
+    with bench.execution.team.whole(judged):
+        members = [judge(member, task, "test", bench.execution) for member in getattr(judged, "members", ()) if first]
+        texts = samples(judged, task, bench.execution) if first and fold == 0 else []
+        drawn = pictures(judged, task, bench.execution) if first and gallery and fold == 0 else {}
     bench.settings.restore()
     outcome.phases["eval_s"] += time.perf_counter() - judging
     return {

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,27 +23,25 @@ from torch.nn import functional
 
 from ..contract.guard import tensors_in
 from ..contract.kinds import OutputKind
-from ..contract.learner import Batch, Learner
+from ..contract.learner import Batch, Learner, Regularizer
+from ..contract.optimizers import Clipping
+from ..contract.specs import OptimizerSpec
 from ..errors import ContractError, NotApplicable
+from .board import Board
 from .dividing import part_of
+from .norms import ALONE, Norm, shared_norm
 
 Made = TypeVar("Made")
+Build = partial[torch.optim.Optimizer]
+"""An optimizer's builder with its options, which takes parameters."""
+MESSAGE = 2**23
+"""Bytes of gradients from which on they travel without waiting for more."""
 _NO_LIMIT = timedelta(days=365)
 """How long one may wait for another: the cell's own limit of time ends what hangs."""
-_STATISTICS = functional.batch_norm
 
 
-class _Norm(NamedTuple):
-    """What torch's `batch_norm` takes."""
-
-    input: Tensor
-    running_mean: Tensor | None = None
-    running_var: Tensor | None = None
-    weight: Tensor | None = None
-    bias: Tensor | None = None
-    training: bool = False
-    momentum: float = 0.1
-    eps: float = 1e-5
+class Reaching(NotApplicable):
+    """A model uses weights of a block without calling it, so they have to be gathered with all others."""
 
 
 class Team:
@@ -52,6 +51,15 @@ class Team:
     sharing: Several | None = None
     output: OutputKind | None = None
     """What the task asks, which says where a batch's targets belong; set once it is loaded."""
+    clipping: Clipping | None = None
+    """What bounds gradients, where no process has them whole."""
+
+    def divide(self, learner: Learner, regularizers: Sequence[Regularizer]) -> None:
+        """Leave each process its shard of a learner, where that is asked for. Raises NotApplicable."""
+
+    def whole(self, learner: Learner) -> AbstractContextManager[Any]:
+        """Where the first process has a learner in one piece."""
+        return nullcontext()
 
     def take(self, batch: Batch) -> Batch:
         """This process's part of a batch."""
@@ -103,18 +111,21 @@ class Several(Team):
     """One of several processes that train together."""
 
     def __init__(
-        self, rank: int, size: int, device: torch.device, store: str, orders: list[tuple[int, int]]
+        self, rank: int, size: int, device: torch.device, store: str, orders: list[tuple[int, int]],
+        board: tuple[int, list[int]], by_blocks: bool = True,
     ) -> None:  # fmt: skip
-        """`store`: a file by which they find each other. `orders`: a pipe to each, from the first."""
-        self.rank, self.size, self.device, self._orders = rank, size, device, orders
+        """`store`: a file by which they find each other. `orders`: a pipe to each, from the first. `board`: what they
+        share on the CPU, see `Board`. `by_blocks`: whether weights that are sharded are gathered block by block."""
+        self.rank, self.size, self.device, self._orders, self._by_blocks = rank, size, device, orders, by_blocks
         self.sharing = self
         self._weight: Tensor | float = 1.0
-        self._idle = self._stepping = self._summed = False
+        self.idle = self._stepping = self._summed = False
         self._seen_batch = False
         self._common = _draws(device)
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
         files = torch._C._distributed_c10d.FileStore(store, size)
         dist.init_process_group(backend, store=files, rank=rank, world_size=size, timeout=_NO_LIMIT)
+        self.board = Board(rank, *board) if device.type == "cpu" else None
         functional.batch_norm = self._batch_norm
 
     def take(self, batch: Batch) -> Batch:
@@ -124,7 +135,7 @@ class Several(Team):
                 raise NotApplicable("draws batches that aren't the same in every process, so none can take its part")
         assert self.output is not None
         part = part_of(batch, self.output, self.rank, self.size)
-        self._weight, self._idle = part.weight, part.idle
+        self._weight, self.idle = part.weight, part.idle
         return part.batch
 
     @contextmanager
@@ -142,9 +153,13 @@ class Several(Team):
         return loss * self._weight
 
     def share(self, loss: Tensor) -> Tensor:
-        return self._live(loss * self._weight)
+        return self.live(loss * self._weight)
 
-    def _live(self, value: Tensor) -> Tensor:
+    def held(self, parameters: list[nn.Parameter], spec: OptimizerSpec, build: Build) -> list[nn.Parameter]:
+        """See `Sharing`."""
+        return parameters
+
+    def live(self, value: Tensor) -> Tensor:
         """Zeros where nothing of this part counts, as the mean over nothing is NaN."""
         if isinstance(self._weight, Tensor):
             return torch.where(self._weight > 0, value, torch.zeros_like(value))
@@ -153,15 +168,13 @@ class Several(Team):
     def add(self, parameters: list[nn.Parameter]) -> None:
         """See `Sharing`. A parameter that no process has a gradient for stays without."""
         self._summed = True
-        alike: dict[torch.dtype, list[nn.Parameter]] = {}
-        for parameter in parameters:
-            alike.setdefault(parameter.dtype, []).append(parameter)
-        for dtype, group in alike.items():
+        for group in messages(parameters):
+            dtype = group[0].dtype
             present = torch.tensor([float(p.grad is not None) for p in group], dtype=dtype, device=self.device)
             found = [torch.zeros_like(p) if p.grad is None else p.grad for p in group]
             dense = [g.to_dense() if g.layout is not torch.strided else g for g in found]
-            flat = self._live(torch.cat([*(g.flatten() for g in dense), present]))
-            dist.all_reduce(flat)
+            flat = self.live(torch.cat([*(g.flatten() for g in dense), present]))
+            self.sum(flat)
             *pieces, _ = torch.split(flat, [*(p.numel() for p in group), len(group)])
             missing = any(p.grad is None for p in group)
             somewhere = flat[-len(group) :].tolist() if missing else [1.0] * len(group)
@@ -171,8 +184,15 @@ class Several(Team):
 
     def total(self, value: Tensor) -> Tensor:
         summed = value.detach().clone()
-        dist.all_reduce(summed)
+        self.sum(summed)
         return summed
+
+    def sum(self, value: Tensor) -> None:
+        """Add up a contiguous tensor over all processes, in place."""
+        if self.board is None:
+            dist.all_reduce(value)
+        else:
+            self.board.sum(value)
 
     @contextmanager
     def alike(self) -> Iterator[None]:
@@ -218,12 +238,15 @@ class Several(Team):
         return found
 
     def check(self, learner: Learner, *, begun: bool = True) -> None:
-        state = {name: value for name, value in learner.state_dict().items() if isinstance(value, Tensor)}
-        if not (apart := self._differing(state)):
+        if not (apart := self._differing(self.replicated(learner))):
             return
         if begun:
             raise ContractError(f"{apart[0]} has gone apart between the processes that train it")
         raise NotApplicable(f"keeps {apart[0]} from what each device sees by itself, which isn't the whole batch")
+
+    def replicated(self, learner: Learner) -> dict[str, Tensor]:
+        """What of a learner's state is to be the same in every process."""
+        return {name: value for name, value in learner.state_dict().items() if isinstance(value, Tensor)}
 
     def _differing(self, tensors: dict[str, Tensor]) -> list[str]:
         """The names of those that aren't the same in every process, by their sums and sums of squares."""
@@ -236,53 +259,25 @@ class Several(Team):
         return [name for name, same in zip(tensors, (low == high).all(1).tolist(), strict=True) if not same]
 
     def _batch_norm(self, *given: Any, **named: Any) -> Tensor:
-        """Torch's, but in a training step with the statistics of the whole batch: torch's own `SyncBatchNorm` is for
-        CUDA only."""
-        asked = _Norm(*given, **named)
-        if not (asked.training and self._stepping):
-            return _STATISTICS(*asked)
-        x = asked.input.float() if asked.input.dtype in (torch.float16, torch.bfloat16) else asked.input
-        others, shape = [0, *range(2, x.dim())], [1, -1, *[1] * (x.dim() - 2)]
-        mean, variance, count = self._moments(x, others, shape)
-        centred = x - mean.view(shape)
-        with torch.no_grad():
-            if asked.running_mean is not None:
-                asked.running_mean.lerp_(mean.to(asked.running_mean.dtype), asked.momentum)
-            if asked.running_var is not None:
-                asked.running_var.lerp_((variance * count / (count - 1)).to(asked.running_var.dtype), asked.momentum)
-        normal: Tensor = centred * torch.rsqrt(variance + asked.eps).view(shape)
-        if asked.weight is not None:
-            normal = normal * asked.weight.view(shape)
-        return (normal if asked.bias is None else normal + asked.bias.view(shape)).to(asked.input.dtype)
-
-    def _moments(self, x: Tensor, others: list[int], shape: list[int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean and variance (C,) of each channel over all processes, and of how many values: those of each process, put
-        together as Chan, Golub and LeVeque do (1983, "Algorithms for Computing the Sample Variance")."""
-        channels = x.shape[1]
-        mean = x.mean(others)
-        squares = (x - mean.view(shape)).square().sum(others)
-        own = torch.cat([mean, squares, x.new_tensor([x.numel() / channels])]) * (0.0 if self._idle else 1.0)
-        empty = torch.zeros_like(own)
-        each = _Sum.apply(torch.stack([own if rank == self.rank else empty for rank in range(self.size)]))
-        means, squares, counts = each.split([channels, channels, 1], dim=1)
-        count = counts.sum()
-        mean = (counts * means).sum(0) / count
-        return mean, (squares + counts * (means - mean).square()).sum(0) / count, count
+        """Torch's, but in a training step with the statistics of the whole batch."""
+        asked = Norm(*given, **named)
+        return shared_norm(self, asked) if asked.training and self._stepping else ALONE(*asked)
 
 
-class _Sum(torch.autograd.Function):
-    """The sum over all processes; so is its gradient."""
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        value = value.clone()
-        dist.all_reduce(value)
-        return value
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Any:
-        summed: Tensor = _Sum.apply(gradient.contiguous())
-        return summed
+def messages(parameters: list[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Those that travel as one: of one type, and no more than a few megabytes, as each message is another copy."""
+    alike: dict[torch.dtype, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        alike.setdefault(parameter.dtype, []).append(parameter)
+    for group in alike.values():
+        first, size = 0, 0
+        for i, parameter in enumerate(group):
+            size += parameter.numel() * parameter.element_size()
+            if size >= MESSAGE:
+                yield group[first : i + 1]
+                first, size = i + 1, 0
+        if group[first:]:
+            yield group[first:]
 
 
 def _print(tensor: Tensor) -> Tensor:

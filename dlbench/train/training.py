@@ -41,7 +41,7 @@ class Stepper:
         self.units = 0
         self._guard = guard or Guard()
         self._repeats = "its optimizer evaluates a batch several times" if optimizers.has_closures else ""
-        self._autocast = execution.autocast()
+        self._autocast, self._lowers = execution.autocast(), execution.lowers
         graphed = execution.runtime.cuda_graph
         self._graph = StepGraph(learner, optimizers, regularizers, execution) if graphed else None
         self._on_batch = overrides(regularizers, "on_batch")
@@ -68,6 +68,8 @@ class Stepper:
         return loss
 
     def _compute(self, batch: Batch) -> Tensor:
+        if not self._lowers:
+            return self.learner.train_step(batch, self.optimizers)
         with self._autocast:
             return self.learner.train_step(batch, self.optimizers)
 
@@ -199,11 +201,12 @@ class Trainer:
     def judge_and_count(self, split: str) -> tuple[dict[str, float], int]:
         """The same, and how many examples they rest on."""
         needed, others, judged = (*self.metrics[:1], self.metric), self.metrics[1:], self.judged
-        return self.execution.team.decide(
-            lambda: judge_and_count(
-                judged, self.task, split, self.execution, needed=needed, others=others, guard=self._looking
+        with self.execution.team.whole(judged):
+            return self.execution.team.decide(
+                lambda: judge_and_count(
+                    judged, self.task, split, self.execution, needed=needed, others=others, guard=self._looking
+                )
             )
-        )
 
     def batches(self) -> Iterator[Batch]:
         """Training batches without end, pass after pass."""

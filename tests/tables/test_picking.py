@@ -197,6 +197,14 @@ def test_a_run_without_a_suite_and_what_was_set_on_its_command_line() -> None:
     assert parsed(text)["settings"] == ("lr=1e-2", "regularizers=mixup[alpha=0.2],cutout")
 
 
+def test_a_run_on_several_devices_names_them() -> None:
+    runtime = {"device": "cuda:0", "precision": "fp32", "compile": False, "channels_last": False, "threads": 1}
+    (text,) = command(model("a", 0.9, suite="custom", runtime={**runtime, "devices": 4, "shard": True}))
+    assert "--device cuda --devices 4 --shard" in text
+    assert parsed(text)["devices"] == 4
+    assert parsed(text)["shard"] is True
+
+
 def test_settings_stand_in_the_order_that_the_variant_has() -> None:
     made = {
         "suite": "custom", "variant": "lr=1e-2, batch_size=64", "recipe": {"batch_size": 64, "lr": 0.01},

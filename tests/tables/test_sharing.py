@@ -43,6 +43,14 @@ def test_efficiency_is_the_throughput_over_that_of_as_many_devices_apart(tmp_pat
     pd.testing.assert_frame_equal(leaderboard.read_csv(tmp_path / "leaderboard.csv"), frame, rtol=1e-5)
 
 
+def test_shards_are_told_from_whole_models_and_compared_with_one_device() -> None:
+    sharded = {"runtime": {"devices": 2, "shard": True}}
+    records = [*cells([0.9]), profile([launch(0.001)]), *cells([0.9], **sharded), profile([two(0.001)], **sharded)]
+    by_device = rows(*records).set_index("device")
+    assert list(by_device.index) == ["cpu", "cpu x2 sharded"]
+    assert by_device.loc["cpu x2 sharded", "scaling_efficiency"] == pytest.approx(0.5)
+
+
 def test_a_missing_profile_is_said() -> None:
     records = [*cells([0.9]), *cells([0.9], **TWO), profile([two(0.0008)], **TWO)]
     frame = rows(*records).set_index("device")

@@ -12,9 +12,11 @@ from typing import Any
 import psutil
 import pytest
 import torch
+from torch import nn
 
 from dlbench.results import Results
 from dlbench.tables import leaderboard
+from dlbench.train.team import MESSAGE, messages
 
 TINY = """\
 profile = { rounds = 2, block_s = 0.01, warmup_s = 0.01, launches = 1 }
@@ -82,6 +84,15 @@ def test_records_say_the_same_but_for_the_devices(both: Any) -> None:
             assert two["loss"] == pytest.approx(one["loss"], rel=1e-5)
             assert two["flops"] == pytest.approx(one["flops"], rel=0.2)
             assert two["val"] == pytest.approx(one["val"], rel=1e-5)
+
+
+def test_gradients_of_one_type_travel_together_up_to_a_size() -> None:
+    half, more = MESSAGE // 8, MESSAGE // 4 + 1  # of numbers of four bytes
+    sizes = [half, half, 3, more, 1, 1]
+    weights = [nn.Parameter(torch.empty(size)) for size in sizes]
+    weights.insert(2, nn.Parameter(torch.empty(5, dtype=torch.float64)))
+    found = [[parameter.numel() for parameter in group] for group in messages(weights)]
+    assert found == [[half, half], [3, more], [1, 1], [5]]
 
 
 @pytest.fixture(scope="module")

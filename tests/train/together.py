@@ -1,5 +1,6 @@
 """Tasks and models of each kind for cells on several devices. Batches don't divide evenly, and the last holds one
-example where the model can learn from one. `kept` leaves the weights of every process in the folder $TOGETHER."""
+example where the model can learn from one. `kept` leaves the weights of every process in the folder $TOGETHER, `judged`
+those that were judged last."""
 
 from __future__ import annotations
 
@@ -130,6 +131,11 @@ def mlp(signature: Any) -> nn.Module:
     return nn.Sequential(nn.Linear(5, 16), nn.Tanh(), nn.Linear(16, 3))
 
 
+def wide(signature: Any) -> nn.Module:
+    """Weights that take more memory than all that is computed of a batch."""
+    return nn.Sequential(nn.Linear(5, 128), *(nn.Linear(128, 128) for _ in range(8)), nn.Linear(128, 3))
+
+
 def dropping(signature: Any) -> nn.Module:
     return nn.Sequential(nn.Linear(5, 16), nn.Dropout(0.5), nn.Linear(16, 3))
 
@@ -179,6 +185,57 @@ class Lm(nn.Module):
     def forward(self, batch: TokenBatch) -> Tensor:
         assert len(batch.sizes) == len(batch.ids)
         return self.last(self.recurrent(self.embedding(batch.ids))[0])
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(9), nn.Linear(9, 9)
+        self.gain = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.gain * torch.tanh(self.mix(self.norm(x)))
+
+
+class Tied(nn.Module):
+    """Blocks that may be gathered one by one, an embedding that is the head too, and a number without rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends = nn.ModuleList([nn.Embedding(9, 9), nn.Linear(9, 9, bias=False), nn.Linear(9, 9)])
+        self.ends[1].weight = self.ends[0].weight
+        self.blocks = nn.ModuleList([Block() for _ in range(3)])
+
+    def forward(self, batch: TokenBatch) -> Tensor:
+        x = self.ends[0](batch.ids)
+        for block in self.blocks:
+            x = block(x)
+        return self.ends[1](torch.relu(self.ends[2](x)))
+
+
+class Reaching(nn.Module):
+    """Uses the weights of a block without calling it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(5, 3), nn.Linear(5, 3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x) + F.linear(x, self.layers[1].weight)
+
+
+class Outside(Learner):
+    """Uses the weights of a network that it never calls."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Linear(5, 3)
+
+    def predict(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.network.weight)
+
+    def loss(self, batch: Batch) -> Tensor:
+        return F.cross_entropy(self.predict(batch.inputs), batch.targets)
 
 
 class Gan(Learner):
@@ -238,6 +295,18 @@ class Kept(Regularizer):
         torch.save(learner.state_dict(), self.file)
 
 
+class Judged(Regularizer):
+    def start(self, learner: Learner, signature: Signature, optimizers: Any) -> None:
+        module = learner.get_submodule("module")
+        kinds = f"{signature.input.label()}-{signature.output.label()}"
+        self.file = f"{os.environ['TOGETHER']}/{kinds}-{type(module).__name__.removeprefix('FSDP')}.pt"
+        module.register_forward_hook(self.keep)
+
+    def keep(self, module: nn.Module, given: Any, output: Any) -> None:
+        if not module.training:
+            torch.save({**dict(module.named_parameters()), **dict(module.named_buffers())}, self.file)
+
+
 class Shaking(Regularizer):
     """Noise on gradients, which all processes must draw alike; dropout in the same model, which they must not."""
 
@@ -273,8 +342,13 @@ def dlbench_models() -> Any:
     yield ModelSpec(name="tog_gnn", build=Gnn, accepts=[(Graph, GraphClasses), (Graph, NodeClasses)])
     yield ModelSpec(name="tog_lm", build=Lm, accepts=[(Tokens, NextToken)])
     yield ModelSpec(name="tog_gan", build=Gan, accepts=[(Vector, Sample)])
+    yield ModelSpec(name="tog_tied", build=lambda signature: Tied(), accepts=[(Tokens, NextToken)])
+    yield ModelSpec(name="tog_wide", build=wide, accepts=vector)
+    yield ModelSpec(name="tog_outside", build=lambda signature: Outside(), accepts=vector)
+    yield ModelSpec(name="tog_reaching", build=lambda signature: Reaching(), accepts=vector)
 
 
 def dlbench_regularizers() -> Any:
     yield RegularizerSpec(name="kept", build=Kept)
+    yield RegularizerSpec(name="judged", build=Judged)
     yield RegularizerSpec(name="shaking", build=Shaking)
