@@ -20,9 +20,12 @@ from typing import Any
 
 import psutil
 import pytest
-from test_engines import needs
+from test_engines import BUILDS, needs
 
+from dlbench import Executor, Resources
+from dlbench.contract.choice import Choice
 from dlbench.execute.server import PR_SET_CHILD_SUBREAPER, prctl
+from dlbench.testing import check_executor, report
 from dlbench.testing.on_executors import STRESS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "several-machines.md"
@@ -81,6 +84,7 @@ def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     """Each engine in turn, alone on the machine; all that it started ends with it."""
     needs(PACKAGES[request.param])
     prctl(PR_SET_CHILD_SUBREAPER, 1)  # so that daemons are children of this process
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
     folder = Path(tempfile.mkdtemp(prefix="engine"))  # sockets want short names
     try:
         with pytest.MonkeyPatch.context() as patched:
@@ -280,3 +284,15 @@ def test_the_suite_quick_is_the_same_there(site: Site, tmp_path_factory: pytest.
     assert done.returncode == 0, done.stderr
     assert numbers(there) == numbers(here)
     assert len(numbers(here)) == 33
+
+
+@pytest.mark.slow
+def test_it_does_what_an_executor_must(site: Site) -> None:
+    choice, resources = Choice.parse(site.executor), Resources(memory_bytes=(3 << 30) if site.name == "slurm" else None)
+
+    def open() -> Executor:
+        return BUILDS[choice.name](site.folder / "engine", resources, **dict(choice.options))
+
+    findings = check_executor(site.name, open, site.folder / "checked")
+    assert not [finding for finding in findings if not finding.ok], report(findings)
+    assert len(findings) >= 11, report(findings)
