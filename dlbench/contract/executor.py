@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from ..errors import DlbenchError
+
 Message = dict[str, Any]
 
 
@@ -68,7 +70,7 @@ class Executor:
 
     def run(self, jobs: Iterable[Message], on_progress: Callable[[Message], None]) -> Iterator[Message]:
         """Yield the `done` message of each job as it ends. A job whose worker was lost runs once more. Progress comes
-        with the answer. What still runs when the caller goes is cancelled."""
+        with the answer. What still runs when the caller goes is cancelled. Raises DlbenchError if an engine fails."""
         waiting, retried = iter(jobs), set[str]()
         starting: list[Message] = []
         self._running: dict[Any, Message] = {}
@@ -77,11 +79,14 @@ class Executor:
                 while len(self._running) + len(starting) < self.jobs and (job := next(waiting, None)) is not None:
                     starting.append(job)
                 if starting:
-                    self._running |= dict(zip(self.submit(starting), starting, strict=True))
+                    with self._sentence():
+                        self._running |= dict(zip(self.submit(starting), starting, strict=True))
                     starting = []
                 if not self._running:
                     return
-                for handle, answer in self.ended([*self._running]).items():
+                with self._sentence():
+                    ended = self.ended([*self._running])
+                for handle, answer in ended.items():
                     job = self._running.pop(handle)
                     if isinstance(answer, Lost) and answer.again and job["id"] not in retried:
                         retried.add(job["id"])
@@ -94,7 +99,19 @@ class Executor:
     def _stop(self) -> None:
         running, self._running = getattr(self, "_running", {}), {}
         if running:
-            self.cancel([*running])
+            with self._sentence():
+                self.cancel([*running])
+
+    @contextlib.contextmanager
+    def _sentence(self) -> Iterator[None]:
+        """What an engine raises, as one sentence: that is no fault of a cell."""
+        try:
+            yield
+        except DlbenchError:
+            raise
+        except Exception as error:
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise DlbenchError(f"{type(self).__name__} can't run cells: {said}; what is done is kept") from error
 
 
 def _arrived(job: Message, answer: Message | Lost, on_progress: Callable[[Message], None]) -> Message:

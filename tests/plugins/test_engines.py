@@ -1,11 +1,9 @@
-"""Every executor runs cells as this machine does: `check_executor` on each engine that is installed."""
+"""Every executor runs cells as this machine does: `check_executor` on each that is installed; on_engines has SLURM."""
 
 from __future__ import annotations
 
 import importlib.util
 import re
-import shutil
-import subprocess
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ import dlbench_engines
 from dlbench import Executor, Lost, Message, Resources, UsageError
 from dlbench.cli import run
 from dlbench.cli.engine import engine_of, resources_of
+from dlbench.errors import DlbenchError
 from dlbench.execute.local import LocalExecutor
 from dlbench.execute.run import Engine, Limits, Runner
 from dlbench.plan.catalog import discover
@@ -42,11 +41,6 @@ def opened(name: str, folder: Path) -> Iterator[Callable[[], Executor]]:
     elif name == "submitit":
         needs("submitit")
         yield lambda: BUILDS["slurm"](folder / "submitit", Resources(), cluster="local")
-    elif name == "slurm":
-        needs("submitit")
-        if shutil.which("sinfo") is None or subprocess.run(["sinfo"], capture_output=True, check=False).returncode:
-            pytest.skip("no SLURM answers here: .ci/engines shows how to start one")
-        yield lambda: BUILDS["slurm"](folder / "slurm", Resources(memory_bytes=3 << 30, time_s=1200))
     elif name == "ray":
         needs("ray")
         with ray_cluster() as address:
@@ -75,7 +69,7 @@ def ray_cluster() -> Iterator[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["local", "submitit", "slurm", "ray", "dask"])
+@pytest.mark.parametrize("name", ["local", "submitit", "ray", "dask"])
 def test_an_executor_runs_cells_as_this_machine_does(name: str, tmp_path: Path) -> None:
     with opened(name, tmp_path) as open:
         findings = check_executor(name, open, tmp_path)
@@ -131,6 +125,28 @@ def test_what_runs_is_cancelled_where_the_caller_stops(tmp_path: Path) -> None:
     with executor:
         assert next(executor.run(jobs(tmp_path, "abc"), lambda point: None))["id"] == "a"
     assert sorted(executor.cancelled) == ["b/1", "c/1"]
+
+
+def test_an_engine_that_fails_is_a_sentence_and_not_a_cells_fault(tmp_path: Path) -> None:
+    class Gone(Scripted):
+        def submit(self, jobs: Sequence[Message]) -> Sequence[str]:
+            raise RuntimeError("sbatch: error:\n  invalid partition specified: gpuu")
+
+    with pytest.raises(DlbenchError, match="Gone can't run cells: RuntimeError: sbatch: error: invalid partition"):
+        list(Gone({}).run(jobs(tmp_path, "a"), lambda point: None))
+
+    class Leaving(Scripted):
+        def ended(self, handles: Sequence[str]) -> Mapping[str, Message | Lost]:
+            raise ConnectionError("the head is gone")
+
+        def cancel(self, handles: Sequence[str]) -> None:
+            super().cancel(handles)
+            raise ConnectionError("the head is gone")
+
+    leaving = Leaving({})
+    with pytest.raises(DlbenchError, match="the head is gone; what is done is kept"):
+        list(leaving.run(jobs(tmp_path, "a"), lambda point: None))
+    assert leaving.cancelled == ["a/1"]
 
 
 @pytest.mark.parametrize(
