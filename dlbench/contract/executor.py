@@ -8,6 +8,7 @@ returns is the answer.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,7 +100,8 @@ class Executor:
     def _stop(self) -> None:
         running, self._running = getattr(self, "_running", {}), {}
         if running:
-            with self._sentence():
+            ended = sys.exc_info()[0] is not None  # by what must be heard, as an interrupt
+            with contextlib.suppress(Exception) if ended else self._sentence():
                 self.cancel([*running])
 
     @contextlib.contextmanager

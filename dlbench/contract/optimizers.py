@@ -71,17 +71,24 @@ class Part:
         self.closure = spec.closure
         self.clip, self._clipping = recipe.clip, clipping
         self.base_lrs = [group["lr"] for group in self.optimizer.param_groups]
+        self._rates: list[float] = [*self.base_lrs]
         self._capturable = capturable
         if capturable:
             make_capturable(self.optimizer, recipe.optimizer.name)
         self.factor = _factor(recipe.schedule, ingredients)
 
     def set_lr(self, factor: float) -> None:
-        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+        self._rates = [base * factor for base in self.base_lrs]
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
             if self._capturable:
-                group["lr"].fill_(base * factor)
+                group["lr"].fill_(rate)
             else:
-                group["lr"] = base * factor
+                group["lr"] = rate
+
+    def rates(self) -> Iterator[tuple[list[nn.Parameter], float]]:
+        """See `Optimizers.rates`. Of tensors on a device the numbers that they were given, which nobody waits for."""
+        for group, rate in zip(self.optimizer.param_groups, self._rates, strict=True):
+            yield group["params"], rate if self._capturable else group["lr"]
 
     def treat_gradients(self, on_gradients: list[Callable[[list[nn.Parameter]], None]]) -> None:
         """Regularize, then clip."""
@@ -174,7 +181,7 @@ class PartOptimizers:
         for p in parts:
             p.optimizer.zero_grad()
         value = loss() if callable(loss) else loss
-        # a small network's step notices a context that does nothing
+        # as `without_autocast` does: a small network's step notices a context that does nothing
         device_type = "cpu" if value.is_cpu else value.device.type
         if torch.is_autocast_enabled(device_type):
             with torch.autocast(device_type, enabled=False):
@@ -198,8 +205,7 @@ class PartOptimizers:
     def rates(self) -> Iterator[tuple[list[nn.Parameter], float]]:
         """See `Optimizers.rates`."""
         for part in self._all:
-            for group in part.optimizer.param_groups:
-                yield group["params"], group["lr"]
+            yield from part.rates()
 
     @property
     def all(self) -> list[torch.optim.Optimizer]:

@@ -30,7 +30,9 @@ def judged_at_once(least: int, numbers: int, device: str) -> int:
     times as many, if the card's memory is large enough."""
     if torch.device(device).type != "cuda":
         return least
-    allowed = getattr(torch.cuda, "get_per_process_memory_fraction", lambda device: 1.0)(device)
+    if not hasattr(torch.cuda, "get_per_process_memory_fraction"):  # nobody knows what may be used
+        return least
+    allowed = torch.cuda.get_per_process_memory_fraction(device)
     memory = torch.cuda.get_device_properties(device).total_memory * allowed * JUDGING_SHARE
     return max(least, min(WIDER * least, int(memory / (4 * ACTIVATIONS * max(1, numbers)))))
 

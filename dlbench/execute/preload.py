@@ -22,8 +22,7 @@ def preload(modules: Iterable[str]) -> dict[str, list[str]]:
     with cuda_asleep():
         before = open_driver_files()
         for module in modules:
-            # the child that needs it will say what is wrong; what libraries say to each other's authors is no news here
-            with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
+            with contextlib.suppress(Exception), _unwarned():  # the child that needs it will say what is wrong
                 importlib.import_module(module)
             if opened := sorted(set(open_driver_files()) - set(before)):
                 culprits[module] = opened
@@ -53,6 +52,17 @@ def cuda_asleep() -> Iterator[None]:
     finally:
         for where, name, function in kept:
             setattr(where, name, function)
+
+
+@contextlib.contextmanager
+def _unwarned() -> Iterator[None]:
+    """What libraries say to each other's authors while they are imported is no news; the filters that they set stay."""
+    shown = warnings.showwarning
+    warnings.showwarning = lambda *said, **more: None
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def open_driver_files() -> list[str]:

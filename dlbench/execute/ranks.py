@@ -47,6 +47,7 @@ def lead(job: dict[str, Any], channel: int, work: Work) -> None:
     found = run_all(job, channel, work, by_blocks=True)
     if found.pop("again", False):
         found = run_all(job, channel, work, by_blocks=False)
+        found.pop("again", None)
     send(channel, found)
 
 

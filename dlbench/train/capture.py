@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -73,7 +74,7 @@ class StepGraph:
 
     def __call__(self, compute: Compute, batch: Batch) -> Tensor:
         """The loss of a batch before the step, in memory that the next step writes to."""
-        taken = Taken(batch)
+        taken = Taken(batch, self._execution.is_cuda)
         self._steps += 1
         if self._recorded is not None:
             if not self._recorded.fits(taken):
@@ -91,6 +92,7 @@ class StepGraph:
         if self._alike == WARM:
             with self._watch:
                 return compute(batch)
+        self._watch.check()
         self._recorded = Recorded(compute, taken, last)
         self._execution.captured += 1
         self._execution.replayed += 1
@@ -147,8 +149,8 @@ class Taken:
     """A batch taken apart: its tensors, those of its inputs first, and its `form`, which is all else that a step may
     read of it in Python."""
 
-    def __init__(self, batch: Batch) -> None:
-        self.batch = batch
+    def __init__(self, batch: Batch, on_cuda: bool = False) -> None:
+        self.batch, self._on_cuda = batch, on_cuda
         self.tensors: list[Tensor] = []
         self.form: list[Any] = []
         self._take(batch.inputs)
@@ -161,6 +163,8 @@ class Taken:
         if isinstance(value, Tensor):
             self.tensors.append(value)
             self.form.append((value.dtype, value.layout, *(part.shape for part in (value, *strided(value)))))
+            if self._on_cuda and value.device.type == "cpu":  # numbers that Python can read, as lengths for packing are
+                self.form.append(value.tolist())
         elif isinstance(value, (tuple, list)):
             self.form.append((type(value), len(value)))
             for item in value:
@@ -175,7 +179,7 @@ class Taken:
             self.form.append(type(value))
             self._take(vars(value))
         else:
-            self.form.append(value)
+            self.form.append(value.tolist() if isinstance(value, np.ndarray) else value)
 
 
 class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -48,6 +48,8 @@ def shared_norm(team: Processes, asked: Norm) -> Tensor:
     """`asked` of the whole batch."""
     x = asked.input.float() if asked.input.dtype in HALF else asked.input
     out, mean, variance, count = _Shared.apply(x, asked.weight, asked.bias, team, asked.eps)
+    if x.numel() <= x.shape[1] and count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(x.shape)}")
     with torch.no_grad():
         if asked.running_mean is not None:
             asked.running_mean.lerp_(mean.to(asked.running_mean.dtype), asked.momentum)

@@ -57,6 +57,7 @@ class Sharding(Several):
                 number += 1
                 made = fully_shard(module, mesh=mesh, ignored_params=_left_whole(module))
                 made.set_gradient_divide_factor(1.0)
+                made.set_force_sum_reduction_for_comms(True)
                 made.set_custom_reduce_scatter(_Summing(self, number))
                 if self.board is not None:
                     made.set_custom_all_gather(_Gathering(self.board, number))

@@ -52,6 +52,7 @@ def run_together(job: Mapping[str, Any], report: Report) -> dict[str, Any]:
     group = Group(bench, members, report)
     for fold in range(bench.folds):
         group.train(fold)
+    bench.execution.start_s /= len(members)
     probe, seeds = group.probe, [member.seed for member in members]
     assert probe is not None
     shared = {

@@ -63,6 +63,18 @@ class Watch:
                 what = f"{'.'.join(place[1:])} of {place[0]}"
                 raise NotApplicable(f"its step changes {what} in Python, which a CUDA graph would do once")
         self._alive.clear()
+        self._left = _places(after)
+
+    def check(self) -> None:
+        """Raises NotApplicable where, since the step that was watched, others have put tensors in the place of those
+        that it used, as a regularizer may after each step."""
+        for place, where in _places(self._seen()).items():
+            if self._left.get(place, where) != where:
+                raise NotApplicable(
+                    f"something puts another tensor in the place of {'.'.join(place[1:])} of {place[0]} between its "
+                    "steps, and a CUDA graph would go on with the old one"
+                )
+        self._alive.clear()
 
     def _seen(self) -> dict[Place, Any]:
         found: dict[Place, Any] = {}
@@ -91,6 +103,11 @@ class Watch:
             items = inside.values() if isinstance(inside, Mapping) else inside
             for key, item in zip(keys[:WIDEST], items, strict=False):
                 self._note((*place, key), item, found)
+
+
+def _places(seen: Mapping[Place, Any]) -> dict[Place, Any]:
+    """Of what was seen, where tensors of modules lie in memory."""
+    return {place: found[1:] for place, found in seen.items() if isinstance(found, tuple)}
 
 
 class _Unasked(Progress):

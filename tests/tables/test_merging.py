@@ -163,6 +163,16 @@ def test_a_publication_that_was_interrupted_is_finished_by_the_same_command(
     assert ({record.name for record in found["quick"]}, found.problems) == ({record.name for record in new}, [])
 
 
+def test_a_record_that_was_cut_off_is_written_anew_where_it_is_published_again(tmp_path: Path) -> None:
+    records = cells([0.5, 0.6])
+    (folder,) = publish({"quick": records}, tmp_path)
+    path = folder / "records" / f"{records[0].name}.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    publish({"quick": records}, tmp_path)
+    assert path.read_bytes() == whole
+
+
 def test_provenance_is_made_of_the_records_alone(tmp_path: Path) -> None:
     reading = {"files": {"data:extra.txt": "ab", "file:/home/jane/x.bin": "cd"}}
     records = [

@@ -127,6 +127,9 @@ def test_a_rate_in_python_would_stay_as_it_was_recorded(monkeypatch: pytest.Monk
             group["lr"] = torch.tensor(base * factor)
 
     monkeypatch.setattr(Part, "set_lr", stale)
+    with pytest.raises(NotApplicable, match=r"another tensor in the place of groups\.0\.lr of Adam"):
+        trained(settings)
+    monkeypatch.setattr(watch.Watch, "check", lambda self: None)
     assert far(trained(settings), eager) > 1e-3
 
 
