@@ -42,7 +42,7 @@ def originals() -> list[tuple[Members, Members | None]]:
 
 def members_of(text: str) -> Members:
     """The members of a record's file, each as its text."""
-    return {key: json_text(value, 1) for key, value in json.loads(text).items()}
+    return {key: json_text(value).replace("\n", "\n ") for key, value in json.loads(text).items()}
 
 
 def copies() -> Iterator[tuple[str, str, str, str]]:

@@ -8,26 +8,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-LINE = 240
-"""Characters of JSON on a line, as far as they can be broken."""
-
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON as `write_text` writes."""
     write_text(path, json_text(value))
 
 
-def json_text(value: Any, depth: int = 0) -> str:
-    """JSON as records are written: what fits a line is on one. With an indent, json leaves its fast encoder."""
-    text = json.dumps(value)
-    if len(text) <= LINE or not isinstance(value, (dict, list)):
-        return text
-    if isinstance(value, dict):
-        parts, (begin, end) = [f"{json.dumps(str(k))}: {json_text(v, depth + 1)}" for k, v in value.items()], "{}"
-    else:
-        parts, (begin, end) = [json_text(v, depth + 1) for v in value], "[]"
-    pad = "\n" + " " * depth
-    return f"{begin}{pad} " + f",{pad} ".join(parts) + f"{pad}{end}"
+def json_text(value: Any) -> str:
+    """JSON as records are written."""
+    return json.dumps(value, indent=1, allow_nan=True)
 
 
 def write_text(path: Path, text: str) -> None:

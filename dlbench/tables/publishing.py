@@ -152,8 +152,9 @@ def _write(folder: Path, change: Change, verifications: Iterable[Verification]) 
     names = {record.name for record in change.records.values()}
     for record in change.records.values():
         path = folder / "records" / f"{record.name}.json"
-        if _body(path) != record.body:
-            write_text(path, json_text(record.body))
+        text = json_text(record.body)
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_text(path, text)
     write_sums(folder, names)
     for old in (folder / "records").glob("*.json"):
         if old.stem not in names:
@@ -165,14 +166,6 @@ def _write(folder: Path, change: Change, verifications: Iterable[Verification]) 
             write_text(copy, found.file.read_text(encoding="utf-8"))
     write_json(folder / "PROVENANCE.json", provenance(change.records.values()))
     write_tables(folder)
-
-
-def _body(path: Path) -> Any:
-    """What a record's file holds, however it is laid out; None where there is none, or one that was cut off."""
-    try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
 
 
 def write_sums(folder: Path, names: Iterable[str]) -> None:

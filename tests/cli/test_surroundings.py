@@ -45,7 +45,7 @@ def test_a_full_disk_leaves_the_old_file_whole_and_no_other(tmp_path: Path, monk
     with pytest.raises(OSError, match=r"No space left on device: .*a\.json") as caught:
         write_json(tmp_path / "a.json", {"new": 2})
     assert caught.value.errno == errno.ENOSPC
-    assert files(tmp_path) == {tmp_path / "a.json": b'{"old": 1}'}
+    assert files(tmp_path) == {tmp_path / "a.json": b'{\n "old": 1\n}'}
     with pytest.raises(TypeError):  # nor does what can't be written leave anything
         write_json(tmp_path / "b.json", {"new": object()})
     assert list(tmp_path.iterdir()) == [tmp_path / "a.json"]
