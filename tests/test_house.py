@@ -281,6 +281,12 @@ def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree(path)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
+def test_a_name_belongs_to_one_file_of_tests() -> None:
+    """Pytest imports them all side by side."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []
+
+
 def test_functions_are_short_and_take_few_parameters() -> None:
     long, wide = {}, {}
     for path in FILES:
