@@ -37,7 +37,7 @@ class Guard:
         which no copy made here can help: ContractError if it is changed. The same for a change that comes late."""
         if self.in_place is not False:
             given = copied(given)
-        tensors = _plain_tensors(given) or tensors_in(given)
+        tensors = tensors_in(given)
         before = _versions(tensors)
         result = call(given)
         if _versions(tensors) != before:
@@ -50,14 +50,6 @@ class Guard:
         elif self.in_place is None:
             self.in_place = False
         return result
-
-
-def _plain_tensors(value: Any) -> list[Tensor] | None:
-    """What `tensors_in` finds in the commonest batch, without the time that a search takes; None for any other."""
-    if type(value) is not Batch or type(value.inputs) is not Tensor or type(value.targets) is not Tensor:
-        return None
-    plain = value.mask is None and value.inputs.layout is value.targets.layout is torch.strided
-    return [value.inputs, value.targets] if plain else None
 
 
 _ADVICE = "let it work on a copy (x = x.clone())"

@@ -50,11 +50,6 @@ class Execution:
                 total = torch.cuda.get_device_properties(self.device).total_memory
                 torch.cuda.set_per_process_memory_fraction(min(1.0, memory_bytes / total), self.device)
 
-    @property
-    def lowers(self) -> bool:
-        """Whether networks run in a lower precision."""
-        return self._autocast_to is not None
-
     def autocast(self) -> contextlib.AbstractContextManager[Any]:
         """The context in which networks run forward and losses are computed; `Optimizers` leave it for the rest."""
         if self._autocast_to is None:

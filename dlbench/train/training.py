@@ -41,7 +41,7 @@ class Stepper:
         self.units = 0
         self._guard = guard or Guard()
         self._repeats = "its optimizer evaluates a batch several times" if optimizers.has_closures else ""
-        self._autocast, self._lowers = execution.autocast(), execution.lowers
+        self._autocast = execution.autocast()
         graphed = execution.runtime.cuda_graph
         self._graph = StepGraph(learner, optimizers, regularizers, execution) if graphed else None
         self._on_batch = overrides(regularizers, "on_batch")
@@ -68,8 +68,6 @@ class Stepper:
         return loss
 
     def _compute(self, batch: Batch) -> Tensor:
-        if not self._lowers:
-            return self.learner.train_step(batch, self.optimizers)
         with self._autocast:
             return self.learner.train_step(batch, self.optimizers)
 
