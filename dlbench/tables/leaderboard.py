@@ -2,8 +2,8 @@
 
 A row aggregates its cells over seeds: means over the cells that are ok, t-intervals from three seeds on. Ranks hold
 within one table: the same suite, task with options, variant, runtime, machine and torch, over models and treatments.
-A rank is text: `2`, or `1-3` where the table leaves it open. Speed and memory are medians over a profile's launches.
-Empty means not measured.
+A rank is text: `2`, or `1-3` where the table leaves it open. Speeds are medians over a profile's launches,
+of which the first one counts FLOPs and memory. Empty means not measured.
 """
 
 from __future__ import annotations

@@ -146,6 +146,8 @@ def test_on_cuda_as_many_are_judged_at_once_as_the_card_has_room_for(
     monkeypatch.setattr(torch.cuda, "get_per_process_memory_fraction", lambda device: allowed, raising=False)
     assert judged_at_once(200, numbers, "cuda:0") == expected
     assert judged_at_once(200, numbers, "cpu") == 200
+    monkeypatch.delattr(torch.cuda, "get_per_process_memory_fraction")
+    assert judged_at_once(200, numbers, "cuda:0") == 200  # nobody knows what may be used
 
 
 class Looking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,18 @@ def importable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         return name
 
     return write
+
+
+def test_what_libraries_warn_of_is_not_shown_and_their_filters_stay(
+    importable: Any, recwarn: pytest.WarningsRecorder
+) -> None:
+    source = "import warnings; warnings.warn('old', FutureWarning); warnings.filterwarnings('ignore', 'of warner')"
+    preload([importable("warner", source)])
+    assert [str(seen.message) for seen in recwarn] == []
+    warnings.warn("of warner", UserWarning, stacklevel=1)
+    assert [str(seen.message) for seen in recwarn] == []
+    warnings.warn("another", UserWarning, stacklevel=1)
+    assert [str(seen.message) for seen in recwarn] == ["another"]
 
 
 def test_what_a_preloaded_module_asks_cuda_is_answered_by_another_process(

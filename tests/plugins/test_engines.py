@@ -148,6 +148,13 @@ def test_an_engine_that_fails_is_a_sentence_and_not_a_cells_fault(tmp_path: Path
         list(leaving.run(jobs(tmp_path, "a"), lambda point: None))
     assert leaving.cancelled == ["a/1"]
 
+    class Interrupted(Leaving):
+        def ended(self, handles: Sequence[str]) -> Mapping[str, Message | Lost]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # which must be heard, though nothing can be cancelled any more
+        list(Interrupted({}).run(jobs(tmp_path, "a"), lambda point: None))
+
 
 @pytest.mark.parametrize(
     ("words", "said"),

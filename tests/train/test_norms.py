@@ -39,3 +39,8 @@ def test_half_precision_comes_back_in_half_precision() -> None:
     out = shared_norm(TEAM, Norm(x, training=True))
     assert out.dtype is torch.bfloat16
     torch.testing.assert_close(out.float(), F.batch_norm(x.float(), None, None, training=True), atol=0.02, rtol=0.02)
+
+
+def test_one_value_of_each_channel_in_all_is_refused_in_torchs_words() -> None:
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel when training"):
+        shared_norm(TEAM, Norm(torch.randn(1, 3), training=True))
