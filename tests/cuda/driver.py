@@ -69,3 +69,10 @@ def python(arguments: list[str], library: Path, **more: Any) -> subprocess.Compl
     path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
     environment = {**os.environ, "LD_PRELOAD": str(library), "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": path}
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True, **more)
+
+
+def printed(script: str, folder: Path, **more: Any) -> str:
+    """What a script of this folder prints with a library in the driver's place."""
+    done = python([str(Path(__file__).with_name(script))], stand_in(folder), **{"timeout": 300, **more})
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout

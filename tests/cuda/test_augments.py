@@ -12,10 +12,7 @@ pytestmark = pytest.mark.skipif(bool(driver.CANT_PRETEND), reason=driver.CANT_PR
 
 
 def test_no_augmentation_waits_for_the_gpu_and_all_compute_what_the_cpu_does(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("augments.py")
-    done = driver.python([str(script)], driver.stand_in(tmp_path), timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout)
+    found = json.loads(driver.printed("augments.py", tmp_path))
     assert len(found) == 20
     assert {name: seen["waits"] for name, seen in found.items() if seen["waits"]} == {}
     assert {seen["device"] for seen in found.values()} == {"cuda:0"}

@@ -38,10 +38,9 @@ def table() -> dict[Pair, int]:
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[Pair, dict[str, Any]]:
     """What each pair of the table came to."""
-    library = driver.stand_in(tmp_path_factory.mktemp("driver"))
-    done = driver.python([str(HERE / "pairs.py")], library, input=json.dumps(list(table())), timeout=900)
-    assert done.returncode == 0, done.stderr[-2000:]
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    folder, asked = tmp_path_factory.mktemp("driver"), json.dumps(list(table()))
+    lines = driver.printed("pairs.py", folder, input=asked, timeout=900).splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith("{")]
     return {(row["task"], row["model"], row["precision"]): row for row in rows}
 
 

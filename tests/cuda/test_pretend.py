@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import driver
@@ -14,10 +13,7 @@ pytestmark = pytest.mark.skipif(bool(driver.CANT_PRETEND), reason=driver.CANT_PR
 
 @pytest.fixture(scope="module")
 def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    script = Path(__file__).with_name("refusals.py")
-    done = driver.python([str(script)], driver.stand_in(tmp_path_factory.mktemp("driver")), timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout)
+    return json.loads(driver.printed("refusals.py", tmp_path_factory.mktemp("driver")))
 
 
 def test_they_refuse_what_cuda_refuses(said: dict[str, Any]) -> None:

@@ -26,10 +26,8 @@ REFUSED = {
 def test_steps_of_every_family_are_recorded_and_others_refused_in_a_sentence(tmp_path: Path) -> None:
     asked = [(*pair, precision) for pair in REPLAYED for precision in ("fp32", "bf16")]
     asked += [(*pair, "fp32") for pair in REFUSED]
-    script = Path(__file__).with_name("graphs.py")
-    done = driver.python([str(script)], driver.stand_in(tmp_path), input=json.dumps(asked), timeout=600)
-    assert done.returncode == 0, done.stderr[-2000:]
-    rows = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    lines = driver.printed("graphs.py", tmp_path, input=json.dumps(asked), timeout=600).splitlines()
+    rows = [json.loads(line) for line in lines if line.startswith("{")]
     ended = {row["model"]: row for row in rows if "reason" in row}
     assert [row["replayed"] for row in rows if row["model"] not in ended] == [4] * 2 * len(REPLAYED)
     assert {model for _, model in REFUSED} == set(ended)

@@ -14,10 +14,7 @@ pytestmark = pytest.mark.skipif(bool(driver.CANT_PRETEND), reason=driver.CANT_PR
 
 
 def test_the_host_looks_seldom_and_finds_the_same(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("writing.py")
-    done = driver.python([str(script)], driver.stand_in(tmp_path), timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
-    said = json.loads(done.stdout)
+    said = json.loads(driver.printed("writing.py", tmp_path))
     for way, (ids, lengths, waits) in said["cuda:0"].items():
         assert [ids, lengths] == said["cpu"][way][:2], way
         assert waits <= max(lengths) // EVERY + 3, way  # the last look, the longest of all, and what was drawn ahead
